@@ -1,0 +1,1 @@
+"""Results that share a key, ranked and rendered."""

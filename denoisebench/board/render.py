@@ -1,0 +1,178 @@
+"""Boards as a terminal table, Markdown, CSV and JSON, all from the same cells."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from denoisebench.board.board import Board, Row
+from denoisebench.scoring.result import MetricResult
+
+ARROWS = {"higher": "↑", "lower": "↓"}
+DECIMALS = {"dB": 2, "HU": 1, "": 4}
+MISSING = "-"
+
+
+def table(boards: Sequence[Board], problems: Sequence[str] = ()) -> RenderableType:
+    """Render boards for the terminal, with the notes that belong to them."""
+    parts: list[RenderableType] = []
+    for board in boards:
+        grid = Table(title=escape(title(board)), title_justify="left", title_style="bold")
+        for name in _header(board):
+            grid.add_column(escape(name), justify="left" if name == "method" else "right")
+        for row in board.rows:
+            grid.add_row(*map(escape, _cells(board, row)), style="dim" if row.rank is None else "")
+        parts += [grid, *(Text(note, style="dim") for note in notes(board)), Text()]
+    parts += [Text(f"left out: {problem}", style="yellow") for problem in problems]
+    return Group(*parts[:-1] if parts and not problems else parts)
+
+
+def print_tables(boards: Sequence[Board], problems: Sequence[str] = ()) -> None:
+    """Print boards to stdout; where that is no terminal, as wide as they need to be."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(table(boards, problems))
+
+
+def markdown(boards: Sequence[Board]) -> str:
+    """Render boards as Markdown tables."""
+    blocks = []
+    for board in boards:
+        header = _header(board)
+        lines = [f"### {_md(title(board))}", "", _md_row(header)]
+        lines.append(_md_row(["---" if name == "method" else "---:" for name in header], raw=True))
+        lines += [_md_row(_cells(board, row)) for row in board.rows]
+        lines += ["", *(f"{_md(note)}  " for note in notes(board))]
+        blocks.append("\n".join(lines).rstrip())
+    return "\n\n".join(blocks) + "\n"
+
+
+def as_csv(boards: Sequence[Board]) -> str:
+    """Render all rows as one CSV, a column a number, unrounded."""
+    rows = [_flat(row) for row in as_rows(boards)]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _csv(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def as_json(boards: Sequence[Board], problems: Sequence[str] = ()) -> str:
+    """Render all rows as JSON: {"rows": [...], "problems": [...]}."""
+    return json.dumps({"rows": as_rows(boards), "problems": list(problems)}, indent=1) + "\n"
+
+
+def as_rows(boards: Sequence[Board]) -> list[dict[str, Any]]:
+    """Return all rows as plain values: rank, the board's number, the run's folder, the result."""
+    return [
+        {"rank": row.rank, "board": number, "run": row.folder, **row.result.model_dump(mode="json")}
+        for number, board in enumerate(boards, 1)
+        for row in board.rows
+    ]
+
+
+def title(board: Board) -> str:
+    """Say in a line what was measured on what."""
+    first = board.rows[0].result
+    people = "patient" if first.n_patients == 1 else "patients"
+    return (
+        f"{board.key.task} v{board.key.task_version} · {board.data} · test split: "
+        f"{first.n_slices} slices of {first.n_patients} {people}"
+    )
+
+
+def notes(board: Board) -> list[str]:
+    """Collect what a reader must know: interval, licences, missing values, how it was split."""
+    found = [f"[95 % interval] over patients; ranked by {board.ranked_by}"] if board.metrics else []
+    results = [row.result for row in board.rows]
+    found += [f"split: {note}" for note in dict.fromkeys(r.split_note for r in results) if note]
+    found += [f"{r.method}: licence {r.licence}" for r in results if r.licence]
+    found += [f"{r.method}: {r.status}, {r.reason}" for r in results if r.status != "done"]
+    reasons = {(n, m.reason) for r in results for n, m in r.metrics.items() if m.mean is None}
+    found += sorted(f"{name} is missing: {reason}" for name, reason in reasons)
+    return list(dict.fromkeys(found))
+
+
+def _header(board: Board) -> list[str]:
+    units: dict[str, str] = {}
+    for row in board.rows:
+        for name, metric in row.result.metrics.items():
+            units.setdefault(name, f"{metric.unit} {ARROWS[metric.better]}".strip())
+    named = [f"{name} {units[name]}" for name in board.metrics]
+    return ["#", "method", *named, "params", "training", "per slice"]
+
+
+def _cells(board: Board, row: Row) -> list[str]:
+    result = row.result
+    values = []
+    for name in board.metrics:
+        metric = result.metrics.get(name)
+        values.append(_value(metric, interval=name == board.ranked_by))
+    return [
+        str(row.rank) if row.rank else result.status,
+        result.method,
+        *values,
+        _count(result.parameters),
+        _duration(result.train_seconds),
+        _duration(result.seconds_per_slice),
+    ]
+
+
+def _value(metric: MetricResult | None, *, interval: bool) -> str:
+    if metric is None or metric.mean is None:
+        return MISSING
+    decimals = DECIMALS.get(metric.unit, 3)
+    text = f"{metric.mean:.{decimals}f}"
+    if interval and metric.lo is not None and metric.hi is not None:
+        text += f" [{metric.lo:.{decimals}f}, {metric.hi:.{decimals}f}]"
+    return text
+
+
+def _count(number: int) -> str:
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.1f} {letter}"
+    return str(number) if number else MISSING
+
+
+def _duration(seconds: float | None) -> str:
+    if not seconds:
+        return MISSING
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _csv(value: object) -> object:
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    # A spreadsheet would run text that begins like a formula.
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+
+
+def _md_row(cells: Sequence[str], *, raw: bool = False) -> str:
+    return "| " + " | ".join(cells if raw else map(_md, cells)) + " |"
+
+
+def _md(text: str) -> str:
+    for letter in "\\`*_<>[]|#":
+        text = text.replace(letter, "\\" + letter)
+    return text.replace("\n", " ")

@@ -1,0 +1,132 @@
+"""What a person sees while a run goes on: bars on a terminal, plain lines elsewhere."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    import torch
+
+    from denoisebench.data.dataset import DataSet
+    from denoisebench.training.log import Record
+    from denoisebench.training.recipe import Recipe
+
+PLAIN_SECONDS = 15.0  # between lines where there is no terminal
+
+
+class Display:
+    """Progress on stderr, so that stdout holds nothing but the answer."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.live = self.console.is_terminal
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[facts]}"),
+            console=self.console,
+            disable=not self.live,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._said = 0.0
+
+    def __enter__(self) -> "Display":
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bars.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def reading(self, done: int, total: int) -> None:
+        """Show how much of a data set is read."""
+        self._advance("reading slices", done, total)
+
+    def scoring(self, method: str, done: int, total: int) -> None:
+        """Show how many test slices a method has done."""
+        self._advance(f"scoring {method}", done, total)
+
+    def downloading(self, done: int, total: int) -> None:
+        """Show how many bytes have come."""
+        self._advance("downloading", done, total)
+
+    def data(self, dataset: "DataSet") -> None:
+        """Say what was read, what was set aside, and how it is split."""
+        counts = ", ".join(
+            f"{split} {len(dataset.patients(split))} ({len(getattr(dataset, split))} slices)"
+            for split in ("train", "val", "test")
+        )
+        self.say(f"{dataset.name}: patients {counts}")
+        for note in dataset.notes:
+            self.say(f"  note: {note}")
+        for aside in dataset.set_aside:
+            self.say(f"  set aside: {aside.path}: {aside.reason}")
+
+    def training(self, recipe: "Recipe", folder: Path, device: "torch.device") -> None:
+        """Say what is trained, where, and for how long."""
+        budget = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
+        crop = f"{recipe.batch} crops of {recipe.patch}²"
+        self.say(f"training {recipe.method} on {device}: {budget}, {crop} a step → {folder}")
+
+    def report(self, record: "Record") -> None:
+        """Show a line of the training log."""
+        terms = "  ".join(f"{name} {value:.4g}" for name, value in record.losses.items())
+        facts = f"step {record.step}  {terms}  {record.images_per_second:.1f} images/s"
+        if record.validation_psnr is not None:
+            facts += f"  validation {record.validation_psnr:.2f} dB"
+        if self.live:
+            self._advance("training", record.progress, 1.0, facts)
+            if record.validation_psnr is not None:
+                self.say(facts)
+            return
+        due = time.monotonic() - self._said >= PLAIN_SECONDS
+        if due or record.validation_psnr is not None or record.progress >= 1:
+            left = record.seconds * (1 / max(record.progress, 1e-9) - 1)
+            self.say(f"{100 * record.progress:3.0f} %  {facts}  {left / 60:.1f} min left")
+            self._said = time.monotonic()
+
+    def _advance(self, what: str, done: float, total: float, facts: str = "") -> None:
+        if self.live:
+            if what not in self._tasks:
+                self._tasks[what] = self.bars.add_task(escape(what), total=total, facts="")
+            self.bars.update(self._tasks[what], completed=done, total=total, facts=escape(facts))
+        elif done == total or time.monotonic() - self._said >= PLAIN_SECONDS:
+            self.say(f"{what}: {done} of {total}")
+            self._said = time.monotonic()
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C or SIGTERM into a question the loop asks; the second leaves at once."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

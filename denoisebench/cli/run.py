@@ -1,0 +1,182 @@
+"""denoisebench run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from denoisebench.cli import options
+from denoisebench.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from denoisebench.scoring.result import Result
+
+OPTION_PANELS = {
+    "What": ["--gen", "--loss", "--disc", "--baseline", "--plugin"],
+    "On what": ["--data", "--task"],
+    "How long": ["--minutes", "--steps", "--epochs"],
+    "How": ["--preset", "--batch", "--patch", "--lr", "--seed", "--device"],
+    "Where": ["--out", "--resume", "--json", "--help"],
+}
+
+
+@click.command()
+@click.option("--gen", metavar="EXPR", help="Generator, for example unet7(norm='batch').")
+@click.option("--loss", metavar="EXPR", help="Loss, for example cgan + 100*l1 + 10*ssim.")
+@click.option("--disc", metavar="EXPR", help="Discriminator, for losses with a GAN term.")
+@click.option("--baseline", metavar="EXPR", help="Score a baseline such as bm3d instead.")
+@options.plugin
+@click.option("--data", default="phantom", show_default=True, metavar="DIR",
+              help="phantom, or a folder of DICOM CT.")  # fmt: skip
+@click.option("--task", default="ct-sigma50", show_default=True, help="Window, noise, metrics.")
+@click.option("--minutes", type=float, help="Train for so long.")
+@click.option("--steps", type=int, help="Train for so many batches.")
+@click.option("--epochs", type=float, help="Train for so many passes over the train slices.")
+@click.option("--preset", default="quick", show_default=True, help="Where the defaults come from.")
+@click.option("--batch", type=int, help="Crops a step.")
+@click.option("--patch", type=int, help="Side of a crop in pixels.")
+@click.option("--lr", type=float, help="Learning rate of both networks.")
+@click.option("--seed", type=int, help="Of weights, crops and training noise.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
+              metavar="DIR", help="Where run folders stand.")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on with an unfinished run of the same recipe.")
+@options.as_json
+@click.rich_config(
+    {
+        "option_groups": {
+            "*": [{"name": title, "options": names} for title, names in OPTION_PANELS.items()]
+        },
+        "max_width": 100,
+    }
+)
+def run(
+    gen: str | None,
+    loss: str | None,
+    disc: str | None,
+    baseline: str | None,
+    plugins: tuple[Path, ...],
+    data: str,
+    task: str,
+    minutes: float | None,
+    steps: int | None,
+    epochs: float | None,
+    preset: str,
+    batch: int | None,
+    patch: int | None,
+    lr: float | None,
+    seed: int | None,
+    device: str,
+    out: Path,
+    resume: bool,
+    as_json: bool,
+) -> int:
+    """Train a network, or score a baseline, and print the board.
+
+    The test split is scored by PSNR, SSIM, LPIPS and more, beside the noisy input and BM3D, whose
+    scores are computed once and cached. The run's folder holds recipe, log, weights, scores and a
+    picture.
+    """
+    budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
+    if sum(value is not None for value in budget.values()) > 1:
+        raise UsageError("give one of --minutes, --steps, --epochs")
+    choices = {**budget, "batch": batch, "patch": patch, "learning_rate": lr, "seed": seed}
+    if baseline is not None:
+        given = {"--gen": gen, "--loss": loss, "--disc": disc, "--lr": lr, "--batch": batch,
+                 "--patch": patch, "--seed": seed}  # fmt: skip
+        given |= {f"--{name}": value for name, value in budget.items()}
+        ignored = [name for name, value in given.items() if value is not None]
+        if ignored:
+            raise UsageError(f"--baseline trains nothing; leave out {', '.join(ignored)}")
+
+    # What can be refused is refused before data is read and torch is imported.
+    from denoisebench.plugins.expression import resolve
+    from denoisebench.plugins.find import find
+    from denoisebench.task import load_task
+
+    catalogue, chosen_task = find(plugins), load_task(task)
+    if baseline is not None:
+        resolve(baseline, "baseline", catalogue)
+        planned = None
+    else:
+        from denoisebench.training.recipe import plan
+
+        planned = plan(
+            catalogue, preset=preset, generator=gen, discriminator=disc, loss=loss, **choices
+        )
+
+    from denoisebench.cli.progress import Display, stop_on_signals
+    from denoisebench.data.named import open_data
+
+    with Display() as display:
+        dataset = open_data(data, progress=display.reading)
+        display.data(dataset)
+
+        from denoisebench.scoring import run as runs
+
+        own = (out / "recipe.toml").exists()  # --out names a run rather than a folder of runs
+        bench = runs.Bench(
+            dataset,
+            chosen_task,
+            catalogue,
+            _device(device),
+            out.parent if own else out,
+            advance=display.scoring,
+        )
+        if planned is None:
+            assert baseline is not None
+            result = runs.run_baseline(bench, baseline)
+        else:
+            recipe = planned.recipe(chosen_task, dataset)
+            folder = out if own else runs.run_folder(bench, recipe)
+            runs.refuse_another(folder, recipe)
+            for reference in chosen_task.references:
+                runs.run_baseline(bench, reference)
+            display.training(recipe, folder, bench.device)
+            try:
+                with stop_on_signals() as stopping:
+                    result = runs.run_network(
+                        bench,
+                        recipe,
+                        folder,
+                        resume=resume,
+                        report=display.report,
+                        stopping=stopping,
+                    )
+            except runs.Interrupted as reason:
+                display.say(f"{reason}; the same command with --resume goes on")
+                return 130
+    return _print_board(bench.runs, result, as_json)
+
+
+def _device(name: str) -> "torch.device":
+    """Turn --device into a device that is there."""
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"no device named {name!r}; use cpu, cuda, cuda:1, or auto") from None
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"device {name!r} is not supported; use cpu or cuda")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"{name!r}: torch finds {torch.cuda.device_count()} CUDA devices here")
+    return device
+
+
+def _print_board(runs: Path, result: "Result", as_json: bool) -> int:
+    """Print the board on which the result stands; 1 where it is not a result to rank."""
+    from denoisebench.board import board as boards
+    from denoisebench.board import render
+
+    found, _ = boards.collect(runs)
+    board = boards.board_of(found, result)
+    if as_json:
+        click.echo(render.as_json([board]), nl=False)
+    else:
+        render.print_tables([board])
+    return 0 if result.status == "done" else 1

@@ -1,0 +1,119 @@
+"""manifest.csv: which files of a folder are used, and in which split.
+
+Columns, in any order; others are ignored:
+    path: of the file, relative to the manifest, parts joined by "/".
+    split: train, val or test.
+    patient: who it is of; without it, PatientID of the file. Scores average over patients.
+    pixel_sha256: SHA-256 of the HU as little-endian int16 in C order; checked where it is given.
+    frame: of a multi-frame file, from 1; without it, all its frames.
+
+Links inside the folder are followed, as everywhere: who lays out a folder chooses its links. Only
+a path that climbs out of it by its own words is refused.
+"""
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from denoisebench.data.folder import shown
+from denoisebench.data.split import SPLITS
+from denoisebench.errors import UsageError
+
+NAME = "manifest.csv"
+LARGEST = 512 << 20  # bytes; 38 million rows are not read into memory by mistake
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the manifest; "" and None where a column says nothing."""
+
+    line: int
+    path: str
+    split: str
+    patient: str
+    digest: str
+    frame: int | None
+
+
+def read_manifest(folder: Path) -> list[Row]:
+    """Read and check `manifest.csv` of a folder, without opening any file it lists.
+
+    Raises:
+        UsageError: with the line, what it says, and what is accepted.
+    """
+    rows = _parse(folder / NAME)
+    seen: set[tuple[str, int | None]] = set()
+    whole = {row.path for row in rows if row.frame is None}
+    split_of: dict[str, str] = {}
+    for row in rows:
+        key = (row.path, row.frame)
+        if key in seen or (row.frame is not None and row.path in whole):
+            raise _error(row.line, f"'{shown(row.path)}' is listed twice; list each slice once")
+        seen.add(key)
+        if row.patient and split_of.setdefault(row.patient, row.split) != row.split:
+            raise _error(
+                row.line,
+                f"the patient of '{shown(row.path)}' is in {split_of[row.patient]} and in "
+                f"{row.split}; put all slices of a patient in one split",
+            )
+        if not (folder / row.path).is_file():
+            missing = f"'{shown(row.path)}' is not in the folder"
+            raise _error(row.line, f"{missing}; add it, or drop the line")
+    return rows
+
+
+def _parse(path: Path) -> list[Row]:
+    if path.stat().st_size > LARGEST:
+        raise UsageError(f"{NAME} is larger than {LARGEST >> 20} MiB; split the data set")
+    # surrogateescape: names that are not UTF-8 come back as the file system spells them
+    text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", strict=True)
+    try:
+        columns = [name.strip() for name in reader.fieldnames or ()]
+        missing = [name for name in ("path", "split") if name not in columns]
+        if missing:
+            raise UsageError(
+                f"{NAME} has no column '{missing[0]}'; its first line names columns, with commas: "
+                "path,split and optionally patient, pixel_sha256, frame"
+            )
+        reader.fieldnames = columns
+        rows = [_row(reader.line_num, line) for line in reader]
+    except csv.Error as problem:
+        raise _error(reader.line_num, f"cannot be read as CSV ({problem})") from None
+    if not rows:
+        raise UsageError(f"{NAME} lists no file; add a line a slice, or remove it")
+    return rows
+
+
+def _row(line: int, cells: dict[str, str | None]) -> Row:
+    path, split, patient, digest, frame = (
+        (cells.get(name) or "").strip()
+        for name in ("path", "split", "patient", "pixel_sha256", "frame")
+    )
+    if split not in SPLITS:
+        raise _error(line, f"no split '{shown(split[:40])}'; there are train, val and test")
+    windows = PureWindowsPath(path)
+    if (
+        not path
+        or "\0" in path
+        or PurePosixPath(path).is_absolute()
+        or windows.drive
+        or windows.root
+        or ".." in windows.parts
+        or ".." in PurePosixPath(path).parts
+    ):
+        outside = f"path '{shown(path[:200])}' is not inside the folder"
+        raise _error(line, f"{outside}; paths are relative to the manifest, without '..'")
+    digest = digest.lower()
+    if digest and not re.fullmatch("[0-9a-f]{64}", digest):
+        raise _error(line, "pixel_sha256 is not 64 hex digits; give them or leave it empty")
+    if frame and not re.fullmatch("[1-9][0-9]{0,6}", frame):
+        raise _error(line, "frame is not a whole number from 1; give it or leave it empty")
+    number = int(frame) if frame else None
+    return Row(line, str(PurePosixPath(path)), split, patient, digest, number)
+
+
+def _error(line: int, message: str) -> UsageError:
+    return UsageError(f"{NAME}, line {line}: {message}")

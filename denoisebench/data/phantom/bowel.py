@@ -1,0 +1,110 @@
+"""Small bowel, colon and mesentery."""
+
+from denoisebench.data.phantom import atlas_abdomen as atlas
+from denoisebench.data.phantom.curves import Curve, direction, grow, oval, ribbon
+from denoisebench.data.phantom.painting import hollow, present, row, section
+from denoisebench.data.phantom.randomness import Stream
+from denoisebench.data.phantom.scene import Scene
+
+
+def draw_bowel(scene: Scene) -> None:
+    """Draw the loops that reach this height, and the vessels that lead to them."""
+    _mesentery(scene)
+    _small_bowel(scene)
+    for item in atlas.COLON:
+        if present(item.keys, scene.height):
+            _colon(scene, section(scene, item, 1.0, 0.16), scene.stream(item.name))
+
+
+def _mesentery(scene: Scene) -> None:
+    if not present(atlas.MESENTERY, scene.height):
+        return
+    draw = scene.stream("mesentery")
+    x0, y0, rx, ry = row(atlas.MESENTERY, scene.height)
+    veins, arteries = [], []
+    for k in range(36):
+        c, s = direction(draw.uniform())
+        x, y = x0 + c * rx * draw.uniform(0, 0.8), y0 + s * ry * draw.uniform(0, 0.8)
+        far = draw.uniform(4, 18)
+        wide = draw.uniform(0.8, 2.6)
+        line = ribbon(
+            [(x, y), (x + c * far * 0.5, y + s * far * 0.5 + 1), (x + c * far, y + s * far)],
+            (wide, wide, wide * 0.5),
+        )
+        (veins if k % 2 else arteries).append(line)
+    scene.fill("portal vein", *veins, amount=0.75)
+    scene.fill("artery", *arteries, amount=0.55)
+
+
+def _small_bowel(scene: Scene) -> None:
+    if not present(atlas.MESENTERY, scene.height):
+        return
+    draw = scene.stream("small bowel")
+    person = scene.person.stream("small bowel")
+    x0, y0, rx, ry = row(atlas.MESENTERY, scene.height)
+    usual = person.choice(("bowel content", "bowel content", "oral contrast"))
+    wide = person.uniform(8.5, 12.5)
+    placed: list[tuple[float, float, float]] = []
+    space = 1.75 + 0.75 * scene.person.visceral
+    for _ in range(110):
+        x, y = x0 + rx * draw.uniform(-1, 1), y0 + ry * draw.uniform(-1, 1)
+        radius = wide * draw.uniform(0.75, 1.3)
+        if any(
+            (x - a) * (x - a) + (y - b) * (y - b) < (space * radius) * (space * r)
+            for a, b, r in placed
+        ):
+            continue
+        placed.append((x, y, radius))
+        _loop(scene, draw, x, y, radius, usual)
+
+
+def _loop(scene: Scene, draw: Stream, x: float, y: float, radius: float, usual: str) -> None:
+    stretch = draw.uniform(1.0, 1.75)
+    curve = oval(
+        x, y, radius * stretch, radius / (0.5 + 0.5 * stretch), draw.uniform(-0.15, 0.15), 0.2, draw
+    )
+    content = usual if draw.chance(0.75) else "bowel content"
+    gas = draw.uniform(0.2, 0.75) if draw.chance(0.15) else 0.0
+    if draw.chance(0.3):
+        scene.fill("bowel wall", curve)
+        scene.fill(
+            "bowel content",
+            oval(x, y, radius * 0.6 * stretch, radius * 0.2, 0.02, 0.3, draw),
+            amount=0.6,
+        )
+        return
+    mask = hollow(scene, curve, draw.uniform(1.8, 3.0), content, gas)
+    folds = []
+    for _ in range(draw.integer(0, 5)):
+        c, s = direction(draw.uniform())
+        far = radius * draw.uniform(0.6, 1.2)
+        folds.append(
+            ribbon([(x + c * far, y + s * far), (x + c * far * 0.3, y + s * far * 0.3)], (1.6, 0.9))
+        )
+    if folds:
+        scene.fill("bowel wall", *folds, amount=0.7, within=mask)
+
+
+def _colon(scene: Scene, curve: Curve, draw: Stream) -> None:
+    kind = draw.choice(("stool", "stool", "gas", "content", "empty"))
+    wall = draw.uniform(1.4, 2.4)
+    if kind == "gas":
+        hollow(scene, curve, wall, "bowel content", draw.uniform(0.5, 1.0))
+        return
+    if kind == "content":
+        hollow(scene, curve, wall, "bowel content", draw.uniform(0.0, 0.4))
+        return
+    if kind == "empty":
+        small = grow(curve, -4.0)
+        hollow(scene, small, 3.0, "stool", 0.0)
+        return
+    hollow(scene, curve, wall, "stool", 0.0)
+    inner = grow(curve, -wall - 0.8)
+    within = scene.cover(inner)
+    low, high = inner.min(axis=0).tolist(), inner.max(axis=0).tolist()
+    bubbles = []
+    for _ in range(26):
+        x, y = draw.uniform(low[0], high[0]), draw.uniform(low[1], high[1])
+        radius = 0.5 + 2.4 * draw.uniform() * draw.uniform()
+        bubbles.append(oval(x, y, radius * draw.uniform(1, 2), radius, draw.uniform(), 0.3, draw))
+    scene.fill("gas", *bubbles, amount=0.85, within=within)

@@ -1,0 +1,90 @@
+"""CT numbers of tissues and the texture inside them.
+
+Ranges at 120 kVp without contrast follow the linear attenuation that ICRU Report 44 (1989) and
+NIST's tables (Hubbell and Seltzer, NISTIR 5632) give for their compositions, with the spread
+that is seen in patients (Prokop and Galanski, Spiral and Multislice CT of the Body, 2003, ch. 6).
+Enhanced ranges are those of the late arterial (35 s) and the portal venous phase (70 s) after
+some 100 ml of contrast medium (Bae, Radiology 2010; 256:32, doi:10.1148/radiol.10090908).
+"""
+
+from dataclasses import dataclass
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """One tissue.
+
+    Attributes:
+        plain: HU without contrast, from and to.
+        arterial, portal: HU in those phases; None where it takes up none.
+        texture: HU of spread in structure of about 1, 2.5, 7 and 30 mm.
+        marbling: HU that fat between fibres and lobules takes off where it gathers.
+    """
+
+    plain: Range
+    arterial: Range | None = None
+    portal: Range | None = None
+    texture: tuple[float, float, float, float] = (6.0, 4.0, 2.0, 2.0)
+    marbling: float = 0.0
+
+
+_SOFT = (8.0, 5.0, 3.0, 2.0)
+_FLUID = (6.0, 3.0, 1.5, 1.0)
+_BLOOD = (7.0, 4.0, 2.0, 2.0)
+_SPONGY = (30.0, 32.0, 22.0, 18.0)
+
+TISSUES: dict[str, Tissue] = {
+    "skin": Tissue((10, 45), texture=(10, 8, 4, 4)),
+    "fat": Tissue((-113, -98), texture=(7, 6, 4, 4)),
+    "visceral fat": Tissue((-112, -95), texture=(7, 7, 7, 6)),
+    "muscle": Tissue((46, 60), (52, 66), (56, 72), (8, 7, 6, 4), 26.0),
+    "strand": Tissue((-45, 0), texture=(5, 5, 5, 3)),
+    "cartilage": Tissue((85, 125), texture=(7, 8, 8, 4)),
+    "disc": Tissue((75, 110), texture=(5, 5, 4, 3)),
+    "cortex": Tissue((560, 900), texture=(50, 50, 40, 40)),
+    "thin cortex": Tissue((300, 460), texture=(45, 45, 40, 30)),
+    "marrow": Tissue((120, 240), (125, 245), (130, 250), _SPONGY),
+    "yellow marrow": Tissue((-40, 60), texture=(25, 25, 15, 10)),
+    "canal": Tissue((15, 38), (18, 42), (22, 44), _SOFT),
+    "cord": Tissue((32, 46), texture=_SOFT),
+    "lung": Tissue((-880, -790), (-860, -780), (-865, -780), (12, 16, 18, 22)),
+    "air": Tissue((-1000, -985), texture=(2, 2, 1, 1)),
+    "gas": Tissue((-990, -900), texture=(4, 4, 2, 2)),
+    "vessel wall": Tissue((40, 60), texture=_SOFT),
+    "artery": Tissue((36, 48), (260, 390), (135, 180), _BLOOD),
+    "vein": Tissue((36, 48), (55, 140), (130, 175), _BLOOD),
+    "portal vein": Tissue((36, 48), (70, 130), (155, 195), _BLOOD),
+    "lung vessel": Tissue((36, 48), (180, 330), (110, 165), _BLOOD),
+    "heart wall": Tissue((42, 54), (85, 125), (95, 125), (8, 6, 4, 4), 10.0),
+    "left heart": Tissue((36, 46), (250, 380), (130, 175), _BLOOD),
+    "right heart": Tissue((36, 46), (130, 330), (120, 165), _BLOOD),
+    "lymph node": Tissue((35, 50), (50, 80), (70, 95), _SOFT),
+    "oesophagus": Tissue((30, 45), (45, 70), (60, 85), _SOFT),
+    "thyroid": Tissue((85, 125), (140, 210), (130, 190), _SOFT),
+    "gland": Tissue((15, 45), (40, 75), (55, 90), (8, 9, 8, 5), 30.0),
+    "breast gland": Tissue((5, 40), (15, 50), (20, 60), (9, 11, 12, 8), 50.0),
+    "liver": Tissue((45, 66), (62, 84), (98, 125), (8, 6, 4, 3)),
+    "lesion": Tissue((25, 42), (38, 110), (48, 85), (5, 6, 6, 4)),
+    "cyst": Tissue((-2, 15), texture=_FLUID),
+    "gallbladder": Tissue((2, 18), texture=_FLUID),
+    "spleen": Tissue((42, 54), (85, 140), (110, 135), (8, 6, 4, 3)),
+    "pancreas": Tissue((28, 44), (75, 110), (75, 100), (8, 8, 7, 4), 34.0),
+    "adrenal": Tissue((10, 35), (40, 75), (50, 80), _SOFT),
+    "kidney cortex": Tissue((28, 38), (150, 215), (165, 215), _SOFT),
+    "kidney medulla": Tissue((26, 36), (60, 100), (130, 185), _SOFT),
+    "urine": Tissue((-2, 14), texture=_FLUID),
+    "bowel wall": Tissue((30, 46), (60, 95), (70, 105), (5, 5, 4, 3)),
+    "bowel content": Tissue((8, 42), texture=(6, 7, 6, 5)),
+    "stool": Tissue((0, 60), texture=(26, 38, 34, 15)),
+    "oral contrast": Tissue((180, 420), texture=(8, 12, 14, 15)),
+    "stomach content": Tissue((5, 40), texture=(6, 8, 9, 6)),
+    "bladder wall": Tissue((28, 42), (40, 60), (50, 75), _SOFT),
+    "prostate": Tissue((34, 46), (48, 70), (60, 90), (6, 7, 6, 4)),
+    "uterus": Tissue((40, 55), (70, 115), (90, 130), (6, 7, 6, 4)),
+    "tooth": Tissue((1400, 2300), texture=(60, 60, 40, 30)),
+    "calcium": Tissue((420, 900), texture=(40, 40, 30, 20)),
+    "table": Tissue((-620, -180), texture=(3, 3, 2, 2)),
+    "foam": Tissue((-965, -900), texture=(3, 3, 2, 2)),
+}

@@ -1,0 +1,97 @@
+"""The data set `phantom`: procedural torsos, drawn once and kept in the cache folder."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from denoisebench.data.dataset import DataSet
+from denoisebench.data.phantom import draw, spacing_mm
+from denoisebench.data.scan import Slice
+from denoisebench.data.split import by_patient
+from denoisebench.home import home
+
+PATIENTS, SLICES = 64, 4
+
+
+def open_phantom(
+    *,
+    patients: int = PATIENTS,
+    slices: int = SLICES,
+    size: int = 512,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> DataSet:
+    """Open the phantom; the first time it is drawn, on all cores.
+
+    Args:
+        patients, slices: how many patients, and slices of each, from neck to pelvis.
+        size: rows and columns.
+        workers: processes that draw.
+        progress: called with slices done and slices in all.
+    """
+    hu = _drawn(patients, slices, size, workers, progress)
+    names = [f"phantom-{patient:03d}" for patient in range(patients)]
+    split_of = by_patient(set(names))
+    found: dict[str, list[Slice]] = {"train": [], "val": [], "test": []}
+    for patient, name in enumerate(names):
+        for index in range(slices):
+            image = hu[patient * slices + index]
+            one = Slice(image, name, name, float(index), spacing_mm(patient))
+            found[split_of[name]].append(one)
+    default = (patients, slices, size) == (PATIENTS, SLICES, 512)
+    return DataSet(
+        name="phantom" if default else f"phantom-{patients}x{slices}x{size}",
+        train=tuple(found["train"]),
+        val=tuple(found["val"]),
+        test=tuple(found["test"]),
+        notes=(),
+        set_aside=(),
+    )
+
+
+def _drawn(
+    patients: int,
+    slices: int,
+    size: int,
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> NDArray[np.int16]:
+    """Read all slices from the cache, or draw them: (patients × slices, size, size) int16."""
+    path = home() / "data" / f"phantom-{_source()}-{patients}x{slices}x{size}.npy"
+    if path.exists():
+        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    pairs = product(range(patients), range(slices))
+    wanted = [(patient, index, slices, size) for patient, index in pairs]
+    result = np.empty((len(wanted), size, size), dtype=np.int16)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for row, image in enumerate(pool.map(_draw, wanted, chunksize=4)):
+            result[row] = image
+            if progress:
+                progress(row + 1, len(wanted))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.writing")
+    with beside.open("wb") as file:
+        np.save(file, result)
+    beside.replace(path)
+    return result
+
+
+def _draw(what: tuple[int, int, int, int]) -> NDArray[np.int16]:
+    patient, index, slices, size = what
+    return draw(patient, index, slices=slices, size=size)
+
+
+def _source() -> str:
+    """Digest of the drawing's source: an edited phantom is drawn anew."""
+    folder = Path(__file__).parent / "phantom"
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]

@@ -1,0 +1,1 @@
+"""From a denoiser to a result: scores on the test split, with intervals."""

@@ -1,0 +1,48 @@
+"""The machine and the libraries behind a result."""
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+PACKAGES = ("denoisebench", "torch", "torchvision", "numpy", "scipy", "scikit-image", "pydicom",
+            "piq", "kornia", "timm", "bm3d")  # fmt: skip
+
+
+def environment() -> dict[str, Any]:
+    """Describe what decides speed and the last digits; names no user, host or path."""
+    cuda = torch.cuda.is_available()
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "byte_order": sys.byteorder,
+        "cores": cores(),
+        "torch_threads": torch.get_num_threads(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "cuda": torch.version.cuda if cuda else None,
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def device_name(device: torch.device) -> str:
+    """What stands beside a speed: the GPU's name, or the number of cores."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

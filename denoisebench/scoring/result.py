@@ -1,0 +1,146 @@
+"""What one method scored on one test split under one task: result.json and scores.csv."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from denoisebench import tomlfile
+from denoisebench.errors import UsageError
+
+SCHEMA_VERSION = 1
+EVALUATION_VERSION = 1
+"""Raised when the same weights would score otherwise: padding, precision, averaging."""
+
+Status = Literal["done", "partial", "diverged", "failed"]
+
+
+class _Open(BaseModel):
+    """Fields that a later version adds are kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class MetricResult(_Open):
+    """One metric over the test split.
+
+    Attributes:
+        mean, lo, hi: over patients, with the 95 % interval; None where unknown.
+        unit, better, version: from the metric's card.
+        n: slices that have a value.
+        missing: slices that have none.
+        reason: why, where some are missing.
+    """
+
+    mean: float | None
+    lo: float | None
+    hi: float | None
+    unit: str
+    better: Literal["higher", "lower"]
+    version: int
+    n: int
+    missing: int
+    reason: str | None = None
+
+
+class Result(_Open):
+    """One row of a board.
+
+    Attributes:
+        method: canonical expressions, `unet7 · cgan + 100*l1` or `bm3d`.
+        kind: a trained network or a classical baseline.
+        task, task_version, data, data_digest, split_digest: what it was scored on.
+        split_note: how the split differs from one by patient, where it does.
+        recipe: hash of the recipe (networks) or of plug-in and knobs (baselines).
+        seeds: of the trainings behind the row.
+        licence: of the method, where it restricts use.
+        parameters: of the generator; 0 for baselines.
+        train_seconds, train_images, train_steps: what training took.
+        seconds_per_slice: median, on `device`.
+        inference: mode in which the network was run.
+        reason: why the status is not "done".
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    evaluation_version: int = EVALUATION_VERSION
+    method: str
+    kind: Literal["network", "baseline"]
+    task: str
+    task_version: int
+    data: str
+    data_digest: str
+    split_digest: str
+    split_note: str | None = None
+    recipe: str
+    seeds: tuple[int, ...] = ()
+    n_slices: int
+    n_patients: int
+    metrics: dict[str, MetricResult] = Field(default_factory=dict)
+    licence: str | None = None
+    parameters: int
+    train_seconds: float = 0.0
+    train_images: int = 0
+    train_steps: int = 0
+    seconds_per_slice: float | None = None
+    device: str
+    inference: str | None = None
+    status: Status
+    reason: str | None = None
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON; no value is NaN."""
+        write_text(path, json.dumps(self.model_dump(), indent=1, allow_nan=False) + "\n")
+
+
+class Score(BaseModel):
+    """One line of scores.csv; the value is None where the metric could not be computed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    slice: str
+    patient: str
+    metric: str
+    value: float | None
+
+
+def read_result(path: Path) -> Result:
+    """Read a result.
+
+    Raises:
+        UsageError: it is not there, not a result, or of a later schema version.
+    """
+    try:
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise UsageError(f"cannot read {path}: {type(error).__name__}") from None
+    version = values.get("schema_version") if isinstance(values, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UsageError(
+            f"{path} has schema version {version!r}, this denoisebench reads {SCHEMA_VERSION}"
+        )
+    try:
+        return Result.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {tomlfile.misfit(error)}") from None
+
+
+def write_scores(path: Path, scores: list[Score]) -> None:
+    """Write scores.csv."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["slice", "patient", "metric", "value"])
+    for score in scores:
+        value = "" if score.value is None else repr(score.value)
+        writer.writerow([score.slice, score.patient, score.metric, value])
+    write_text(path, text.getvalue())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file at once: readers see the old one or the new one."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.writing")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)

@@ -1,0 +1,311 @@
+"""A run: train or take a baseline, score it, and leave a folder that says all of it."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from denoisebench.data.dataset import DataSet
+from denoisebench.errors import UsageError
+from denoisebench.home import home
+from denoisebench.plugins.expression import Part, canonical, resolve
+from denoisebench.plugins.find import Catalogue
+from denoisebench.scoring import denoisers, weights
+from denoisebench.scoring.environment import device_name, environment
+from denoisebench.scoring.evaluate import Evaluation, Example, evaluate, metric_versions
+from denoisebench.scoring.preview import save_preview
+from denoisebench.scoring.result import (
+    EVALUATION_VERSION,
+    Result,
+    Status,
+    read_result,
+    write_scores,
+    write_text,
+)
+from denoisebench.task import Task
+from denoisebench.training.log import Reporter
+from denoisebench.training.loop import Diverged, Trained, train
+from denoisebench.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all rows of a board share, and where runs stand."""
+
+    dataset: DataSet
+    task: Task
+    catalogue: Catalogue
+    device: torch.device
+    runs: Path
+    workers: int | None = None
+    advance: Callable[[str, int, int], None] = field(default=lambda what, done, total: None)
+    """Told while test slices are scored: of what, how many are done, of how many."""
+
+
+class Interrupted(Exception):
+    """Training was stopped; the folder holds a checkpoint to resume from."""
+
+
+def run_folder(bench: Bench, recipe: Recipe) -> Path:
+    """Say where a recipe's run stands: `<gen>-<loss>-<first 8 of the hash>` in the runs folder."""
+    (generator,) = resolve(recipe.generator, "generator", bench.catalogue)
+    losses = resolve(recipe.loss, "loss", bench.catalogue)
+    terms = "+".join(part.card.name for part in losses)
+    return bench.runs / f"{generator.card.name}-{terms}-{recipe.hash[:8]}"
+
+
+def refuse_another(folder: Path, recipe: Recipe) -> None:
+    """Raise UsageError if the folder holds the run of another recipe; names what differs."""
+    if not (folder / "recipe.toml").exists():
+        return
+    found = Recipe.read(folder / "recipe.toml")
+    if found.hash != recipe.hash:
+        raise UsageError(
+            f"{folder} is the run of another recipe ({'; '.join(recipe.differences(found))}); "
+            "use another --out, or the same recipe"
+        )
+
+
+def run_network(
+    bench: Bench,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    report: Reporter = lambda record: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Train a recipe and score it; a run that is done already is read, not repeated.
+
+    Args:
+        bench: data, task, device, place.
+        recipe: what to train.
+        folder: of the run; see `run_folder`.
+        resume: go on with an unfinished run.
+        report, stopping: see `train`.
+    Returns:
+        Its result; `diverged` where a loss became NaN.
+    Raises:
+        UsageError: the folder is another recipe's, is in use, or holds an unfinished run that was
+            not asked to be resumed.
+        Interrupted: `stopping` said so; a checkpoint is in the folder.
+    """
+    refuse_another(folder, recipe)
+    if (folder / "result.json").exists():
+        return read_result(folder / "result.json")
+    unfinished = (folder / "checkpoint.pt").exists()
+    if unfinished and not resume:
+        raise UsageError(f"{folder} holds an unfinished run; go on with --resume, or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    with _sole_user(folder):
+        recipe.write(folder / "recipe.toml")
+        write_text(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
+        if not unfinished:
+            (folder / "log.jsonl").unlink(missing_ok=True)
+        try:
+            trained = train(
+                recipe,
+                bench.dataset,
+                bench.task,
+                bench.catalogue,
+                folder,
+                device=bench.device,
+                resume=unfinished,
+                report=report,
+                stopping=stopping,
+            )
+        except Diverged as reason:
+            result = _network_result(bench, recipe, None, None, "diverged", str(reason))
+            result.write(folder / "result.json")
+            return result
+        if trained.status == "interrupted":
+            raise Interrupted(f"stopped at step {trained.steps}")
+        return _score_network(bench, recipe, trained, folder)
+
+
+def run_baseline(bench: Bench, text: str) -> Result:
+    """Score a baseline, or take its scores from the cache; leave them in the runs folder.
+
+    Args:
+        bench: data, task, place.
+        text: expression of one baseline, `bm3d(profile="high")`.
+    """
+    (part,) = resolve(text, "baseline", bench.catalogue)
+    key = _baseline_key(bench, part)
+    cached = home() / "baselines" / key
+    if not (cached / "result.json").exists():
+        cached.mkdir(parents=True, exist_ok=True)
+        denoiser = denoisers.baseline(part, bench.task.sigma, bench.workers)
+        evaluation = _evaluate(bench, canonical([part]), denoiser)
+        result = Result(
+            method=canonical([part]),
+            kind="baseline",
+            recipe=key,
+            licence=part.card.licence or None,
+            parameters=0,
+            device="CPU, 1 core",
+            **_shared(bench, evaluation, "done", None),
+        )
+        write_scores(cached / "scores.csv", evaluation.scores)
+        _save_example(cached / "example.npz", evaluation.example)
+        result.write(cached / "result.json")  # last: its presence says the rest is there
+    result = read_result(cached / "result.json")
+    folder = bench.runs / f"{part.card.name}-{key[:8]}"
+    if not (folder / "result.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
+        write_text(folder / "scores.csv", (cached / "scores.csv").read_text(encoding="utf-8"))
+        save_preview(folder / "preview.png", _load_example(cached / "example.npz"), text, {})
+        # The label of the data set is the user's; the cache may know it by another.
+        result.model_copy(update={"data": bench.dataset.name}).write(folder / "result.json")
+    return read_result(folder / "result.json")
+
+
+def _score_network(bench: Bench, recipe: Recipe, trained: Trained, folder: Path) -> Result:
+    tensors = {
+        name: t.detach().cpu().contiguous() for name, t in trained.generator.state_dict().items()
+    }
+    beside = folder / "model.writing"
+    save_file(tensors, beside, metadata={"recipe": recipe.hash, "generator": recipe.generator})
+    beside.replace(folder / "model.safetensors")
+    denoiser = denoisers.network(trained.generator, trained.multiple)
+    evaluation = _evaluate(bench, recipe.method, denoiser)
+    write_scores(folder / "scores.csv", evaluation.scores)
+    references = _reference_outputs(bench, evaluation.example)
+    save_preview(folder / "preview.png", evaluation.example, recipe.method, references)
+    status: Status = "failed" if evaluation.failure else "done"
+    result = _network_result(bench, recipe, trained, evaluation, status, evaluation.failure)
+    result.write(folder / "result.json")
+    return result
+
+
+def _evaluate(bench: Bench, method: str, denoiser: denoisers.Denoiser) -> Evaluation:
+    total, done = len(bench.dataset.test), 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        bench.advance(method, done, total)
+
+    return evaluate(denoiser, bench.dataset, bench.task, bench.catalogue, advance=advance)
+
+
+def _network_result(
+    bench: Bench,
+    recipe: Recipe,
+    trained: Trained | None,
+    evaluation: Evaluation | None,
+    status: Status,
+    reason: str | None,
+) -> Result:
+    (part,) = resolve(recipe.generator, "generator", bench.catalogue)
+    parameters = sum(p.numel() for p in trained.generator.parameters()) if trained else 0
+    return Result(
+        method=recipe.method,
+        kind="network",
+        recipe=recipe.hash,
+        seeds=(recipe.seed,),
+        licence=part.card.licence or None,
+        parameters=parameters,
+        train_seconds=trained.seconds if trained else 0.0,
+        train_images=trained.images if trained else 0,
+        train_steps=trained.steps if trained else 0,
+        device=device_name(bench.device),
+        inference="eval mode, float32, whole slices reflected to the generator's multiple",
+        **_shared(bench, evaluation, status, reason),
+    )
+
+
+def _shared(
+    bench: Bench, evaluation: Evaluation | None, status: Status, reason: str | None
+) -> dict[str, Any]:
+    """The fields that do not depend on the kind of method."""
+    test = bench.dataset.test
+    if evaluation and evaluation.failure:
+        status, reason = "failed", evaluation.failure
+    return {
+        "task": bench.task.name,
+        "task_version": bench.task.version,
+        "data": bench.dataset.name,
+        "data_digest": bench.dataset.digest,
+        "split_digest": bench.dataset.split_digest,
+        "split_note": "; ".join(bench.dataset.notes) or None,
+        "n_slices": len(test),
+        "n_patients": len({one.patient for one in test}),
+        "metrics": evaluation.metrics if evaluation else {},
+        "seconds_per_slice": evaluation.seconds_per_slice if evaluation else None,
+        "status": status,
+        "reason": reason,
+    }
+
+
+def _baseline_key(bench: Bench, part: Part) -> str:
+    """Hash of all that a baseline's scores depend on, weights of metrics at hand included."""
+    facts = {
+        "method": canonical([part]),
+        "source": part.card.digest,
+        "data": bench.dataset.digest,
+        "split": bench.dataset.split_digest,
+        "task": bench.task.model_dump(),
+        "metrics": metric_versions(bench.task, bench.catalogue),
+        "weights": sorted(row.name for row in weights.listing() if row.present),
+        "evaluation": EVALUATION_VERSION,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _reference_outputs(bench: Bench, example: Example) -> dict[str, NDArray[np.float64]]:
+    """Outputs of the board's reference baselines for the preview's slice, where cached."""
+    found: dict[str, NDArray[np.float64]] = {}
+    for text in bench.task.references:
+        (part,) = resolve(text, "baseline", bench.catalogue)
+        path = home() / "baselines" / _baseline_key(bench, part) / "example.npz"
+        if path.exists():
+            theirs = _load_example(path)
+            if theirs.digest == example.digest and not np.array_equal(theirs.output, theirs.noisy):
+                found[canonical([part])] = theirs.output
+    return found
+
+
+def _save_example(path: Path, example: Example) -> None:
+    beside = path.with_suffix(".writing.npz")
+    images = {"clean": example.clean, "noisy": example.noisy, "output": example.output}
+    np.savez_compressed(beside, digest=np.array(example.digest), **images)  # type: ignore[arg-type]
+    beside.replace(path)
+
+
+def _load_example(path: Path) -> Example:
+    with np.load(path, allow_pickle=False) as file:
+        return Example(str(file["digest"]), file["clean"], file["noisy"], file["output"])
+
+
+class _sole_user:
+    """Hold a run folder; a second process is refused by the number of the first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.owner = folder, folder / ".lock.owner"
+        self.lock = filelock.FileLock(folder / ".lock", timeout=0)
+
+    def __enter__(self) -> None:
+        try:
+            self.lock.acquire()
+        except filelock.Timeout:
+            owner = ""
+            with suppress(OSError):
+                owner = f" (process {self.owner.read_text(encoding='utf-8')})"
+            raise UsageError(f"{self.folder} is being trained by another process{owner}") from None
+        self.owner.write_text(str(os.getpid()), encoding="utf-8")
+
+    def __exit__(self, *_: object) -> None:
+        self.owner.unlink(missing_ok=True)
+        self.lock.release()

@@ -1,0 +1,136 @@
+"""A task: how HU become grey levels, what noise is added, and what is measured.
+
+Three scales meet here and nowhere else: HU, grey levels (0-255, real-valued) and what networks
+see ([-1, 1]). The conversions are written for arrays and tensors alike.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from denoisebench import tomlfile
+from denoisebench.errors import UsageError
+from denoisebench.home import registry_folder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Pixels = TypeVar("Pixels", NDArray[np.float64], Tensor)
+else:
+    Pixels = TypeVar("Pixels")
+
+PEAK = 255.0
+
+
+class Noise(BaseModel):
+    """White Gaussian noise, as a task file describes it.
+
+    Attributes:
+        protocol: names the noise; part of the key from which test noise is drawn.
+        sigma: standard deviation of one channel, in `unit`.
+        unit: grey levels (0-255), or HU before the window.
+        channels: independent noisy copies that are averaged, as a grey slice saved as RGB has.
+        eight_bit: each copy is rounded and clipped to 0-255, as an 8-bit picture is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: str = Field(min_length=1)
+    sigma: float = Field(gt=0)
+    unit: Literal["grey", "HU"] = "grey"
+    channels: int = Field(default=1, ge=1, le=16)
+    eight_bit: bool = False
+
+
+class Task(BaseModel):
+    """What every row of a board has in common.
+
+    Attributes:
+        name, version, summary: a change that moves numbers raises the version.
+        window_hu: what becomes grey level 0 and 255.
+        noise: what is added.
+        metrics: expressions; boards rank by the first.
+        references: baselines that stand on every board beside a run.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    version: int = Field(ge=1)
+    summary: str
+    window_hu: tuple[float, float]
+    noise: Noise
+    metrics: tuple[str, ...] = Field(min_length=1)
+    references: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _window_is_ordered(self) -> "Task":
+        if not self.window_hu[0] < self.window_hu[1]:
+            raise ValueError("window_hu must be [low, high] with low < high")
+        return self
+
+    @property
+    def grey_per_hu(self) -> float:
+        """How many grey levels one HU is."""
+        return PEAK / (self.window_hu[1] - self.window_hu[0])
+
+    @property
+    def channel_sigma(self) -> float:
+        """Standard deviation of one noisy channel, in grey levels."""
+        return self.noise.sigma * (self.grey_per_hu if self.noise.unit == "HU" else 1.0)
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of the noise in the averaged slice before clipping, in grey levels.
+
+        This is what a baseline is told.
+        """
+        return float(self.channel_sigma / np.sqrt(self.noise.channels))
+
+    def to_grey(self, hu: NDArray[np.int16]) -> NDArray[np.float64]:
+        """Map HU to grey levels, clipped to the window, not rounded.
+
+        Args:
+            hu: any shape.
+        Returns:
+            The same shape, float64, 0-255.
+        """
+        low, high = self.window_hu
+        clipped = np.clip(hu.astype(np.float64), low, high)
+        return (clipped - low) * PEAK / (high - low)
+
+
+def to_network(grey: Pixels) -> Pixels:
+    """Map grey levels 0-255 to [-1, 1], linearly and without clipping."""
+    return grey / (PEAK / 2) - 1
+
+
+def from_network(image: Pixels) -> Pixels:
+    """Map [-1, 1] back to grey levels 0-255, linearly and without clipping."""
+    return (image + 1) * (PEAK / 2)
+
+
+def load_task(name: str) -> Task:
+    """Load a task by its name, or from a TOML file by its path.
+
+    Raises:
+        UsageError: there is no such task; the message lists those there are.
+    """
+    if name.endswith(".toml"):
+        return tomlfile.read(Path(name), Task)
+    if name not in task_names():
+        known = ", ".join(task_names())
+        raise UsageError(f"no task named {name!r}; tasks: {known}, or a .toml file")
+    return tomlfile.read(_folder() / f"{name}.toml", Task)
+
+
+def task_names() -> tuple[str, ...]:
+    """Return the names of the tasks that come with denoisebench."""
+    return tuple(sorted(path.stem for path in _folder().glob("*.toml")))
+
+
+def _folder() -> Path:
+    return registry_folder() / "tasks"

@@ -1,0 +1,42 @@
+"""Read a TOML file into a pydantic model, and say in one line what is wrong with it."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from denoisebench.errors import UsageError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read(path: Path, model: type[Model]) -> Model:
+    """Read a TOML file as `model`.
+
+    Raises:
+        UsageError: the file is not there, is not TOML, or does not fit; names file and field.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"cannot read {path}: {reason}") from None
+    return validate(values, model, str(path))
+
+
+def validate(values: object, model: type[Model], source: str) -> Model:
+    """Check `values` against `model`; the first misfit is named as `source: field: what`."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(f"{source}: {misfit(error)}") from None
+
+
+def misfit(error: ValidationError) -> str:
+    """Put the first misfit of a validation error in one line."""
+    first: Any = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    given = "" if first["type"] == "missing" else f", got {first['input']!r:.80}"
+    return f"{field}: {message}{given}" if field else f"{message}"

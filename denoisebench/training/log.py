@@ -1,0 +1,58 @@
+"""log.jsonl: one line a report, without gap or repeat across resumes."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Record:
+    """A report of the loop.
+
+    Attributes:
+        step: steps done.
+        progress: share of the budget that is spent, 0-1.
+        seconds: of training so far, all sessions together.
+        learning_rate: of the step just done.
+        images_per_second: crops, since the last report.
+        losses: each term by its label, unweighted, averaged since the last report.
+        validation_psnr: of the weights that would be scored, in dB; None where not measured.
+    """
+
+    step: int
+    progress: float
+    seconds: float
+    learning_rate: float
+    images_per_second: float
+    losses: dict[str, float]
+    validation_psnr: float | None
+
+
+Reporter = Callable[[Record], None]
+
+
+def append(path: Path, record: Record) -> None:
+    """Add a line."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(record)) + "\n")
+
+
+def read(path: Path) -> list[Record]:
+    """Read the log; a line that a crash left half-written ends it."""
+    records: list[Record] = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                records.append(Record(**json.loads(line)))
+            except (json.JSONDecodeError, TypeError):
+                break
+    return records
+
+
+def cut(path: Path, step: int) -> None:
+    """Drop the lines after `step`: a killed run had gone on past its checkpoint."""
+    kept = [json.dumps(asdict(record)) + "\n" for record in read(path) if record.step <= step]
+    beside = path.with_suffix(".writing")
+    beside.write_text("".join(kept), encoding="utf-8")
+    beside.replace(path)

@@ -1,0 +1,232 @@
+"""What decides a training: a preset with the user's choices on top, fully resolved."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from denoisebench import tomlfile
+from denoisebench.errors import UsageError
+from denoisebench.home import registry_folder
+from denoisebench.plugins.expression import Part, canonical, resolve
+from denoisebench.plugins.find import Catalogue
+from denoisebench.task import Task
+
+if TYPE_CHECKING:
+    from denoisebench.data.dataset import DataSet
+
+Schedule = Literal["constant", "cosine"]
+
+
+class Optimisation(BaseModel):
+    """How the weights are moved, whatever they are.
+
+    Attributes:
+        steps, minutes, epochs: the budget; exactly one of them is set.
+        batch: crops a step.
+        patch: side of a crop in pixels.
+        learning_rate: Adam's, at the top of the schedule, for both networks.
+        beta1, beta2: Adam's.
+        schedule: what the learning rate does after the warm-up, over the budget.
+        warmup: share of the budget during which the learning rate rises from 0.
+        ema: decay of the averaged generator, which is what gets scored; 0 scores the last weights.
+        seed: of weights, crops and training noise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    steps: int | None = Field(default=None, ge=1)
+    minutes: float | None = Field(default=None, gt=0)
+    epochs: float | None = Field(default=None, gt=0)
+    batch: int = Field(ge=1)
+    patch: int = Field(ge=8)
+    learning_rate: float = Field(gt=0)
+    beta1: float = Field(default=0.5, ge=0, lt=1)
+    beta2: float = Field(default=0.999, ge=0, lt=1)
+    schedule: Schedule = "cosine"
+    warmup: float = Field(default=0.0, ge=0, lt=1)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> "Optimisation":
+        if sum(value is not None for value in (self.steps, self.minutes, self.epochs)) != 1:
+            raise ValueError("give exactly one of steps, minutes, epochs")
+        return self
+
+
+class Preset(Optimisation):
+    """A named starting point in `registry/presets/`.
+
+    Attributes:
+        knobs: plug-in name → knobs that an expression has unless it sets them itself.
+        adjust: generator name → fields of the preset that suit it better.
+    """
+
+    summary: str
+    generator: str
+    discriminator: str
+    loss: str
+    knobs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    adjust: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class Recipe(Optimisation):
+    """A training, fully resolved: expressions canonical, budget in steps or minutes.
+
+    Attributes:
+        generator, discriminator, loss: canonical expressions; no discriminator without a GAN term.
+        task, task_version, data, data_digest, split_digest: what it is trained on.
+        plugins: `kind name` → SHA-256 of the plug-in's source, so that an edited plug-in is
+            another recipe.
+        preset: where it started; not part of the hash.
+    """
+
+    generator: str
+    discriminator: str | None = None
+    loss: str
+    task: str
+    task_version: int
+    data: str
+    data_digest: str
+    split_digest: str
+    plugins: dict[str, str]
+    preset: str = ""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over all that decides the weights, in hex."""
+        values = self.model_dump(exclude={"preset"}, exclude_none=True)
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def method(self) -> str:
+        """What the board calls it: `unet7 · cgan + 100*l1`."""
+        return f"{self.generator} · {self.loss}"
+
+    def differences(self, other: "Recipe") -> list[str]:
+        """Name the fields in which two recipes differ, with both values."""
+        mine, theirs = self.model_dump(exclude={"preset"}), other.model_dump(exclude={"preset"})
+        keys = [key for key in mine if mine[key] != theirs[key]]
+        return [f"{key} {theirs[key]!r} → {mine[key]!r}" for key in keys]
+
+    def write(self, path: Path) -> None:
+        """Write it as TOML."""
+        path.write_text(tomli_w.dumps(self.model_dump(exclude_none=True)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "Recipe":
+        """Read it back; UsageError where the file is not a recipe."""
+        return tomlfile.read(path, cls)
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the presets that come with denoisebench."""
+    return tuple(sorted(path.stem for path in (registry_folder() / "presets").glob("*.toml")))
+
+
+def load_preset(name: str) -> Preset:
+    """Load a preset by name, or from a TOML file by its path."""
+    if name.endswith(".toml"):
+        return tomlfile.read(Path(name), Preset)
+    if name not in preset_names():
+        known = ", ".join(preset_names())
+        raise UsageError(f"no preset named {name!r}; presets: {known}, or a .toml file")
+    return tomlfile.read(registry_folder() / "presets" / f"{name}.toml", Preset)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A preset with the user's choices on top, not yet tied to a data set."""
+
+    generator: Part
+    discriminator: Part | None
+    losses: tuple[Part, ...]
+    settings: Optimisation
+    preset: str
+
+    def recipe(self, task: Task, dataset: "DataSet") -> Recipe:
+        """Tie it to what it is trained on; epochs become steps."""
+        parts = [self.generator, *self.losses]
+        parts += [self.discriminator] if self.discriminator else []
+        settings = self.settings.model_dump()
+        if self.settings.epochs is not None:
+            # An epoch draws as many crops as there are slices.
+            crops = self.settings.epochs * len(dataset.train)
+            settings |= {"epochs": None, "steps": max(1, math.ceil(crops / self.settings.batch))}
+        return Recipe(
+            **settings,
+            generator=canonical([self.generator]),
+            discriminator=canonical([self.discriminator]) if self.discriminator else None,
+            loss=canonical(self.losses),
+            task=task.name,
+            task_version=task.version,
+            data=dataset.name,
+            data_digest=dataset.digest,
+            split_digest=dataset.split_digest,
+            plugins={f"{part.card.kind} {part.card.name}": part.card.digest for part in parts},
+            preset=self.preset,
+        )
+
+
+def plan(
+    catalogue: Catalogue,
+    *,
+    preset: str = "quick",
+    generator: str | None = None,
+    discriminator: str | None = None,
+    loss: str | None = None,
+    **choices: Any,
+) -> Plan:
+    """Resolve a preset and the user's choices; reads no data and imports no plug-in.
+
+    Args:
+        catalogue: where the plug-ins are looked up.
+        preset: name or TOML file.
+        generator, discriminator, loss: expressions; the preset's where None.
+        **choices: fields of `Optimisation`; None means not chosen. A budget replaces the preset's.
+    Raises:
+        UsageError: an unknown name or knob, a value out of range, a crop that does not fit.
+    """
+    base = load_preset(preset)
+    (generating,) = resolve(generator or base.generator, "generator", catalogue, base.knobs)
+    losses = tuple(resolve(loss or base.loss, "loss", catalogue, base.knobs))
+    critic: Part | None = None
+    if any(part.card.adversarial for part in losses):
+        text = discriminator or base.discriminator
+        (critic,) = resolve(text, "discriminator", catalogue, base.knobs)
+    elif discriminator:
+        raise UsageError(
+            f"the discriminator {discriminator!r} has nothing to do: {canonical(losses)!r} has no "
+            "GAN term; add one such as cgan to --loss, or leave out --disc"
+        )
+    chosen = {key: value for key, value in choices.items() if value is not None}
+    settings = _settings(base, generating, chosen)
+    return Plan(generating, critic, losses, settings, Path(preset).stem)
+
+
+def _settings(base: Preset, generator: Part, chosen: Mapping[str, Any]) -> Optimisation:
+    """Lay preset, its adjustment to the generator and the user's choices over each other."""
+    values = base.model_dump(include=set(Optimisation.model_fields))
+    for layer in (base.adjust.get(generator.card.name, {}), chosen):
+        if layer.keys() & {"steps", "minutes", "epochs"}:
+            values.update(steps=None, minutes=None, epochs=None)
+        values.update(layer)
+    settings = tomlfile.validate(values, Optimisation, "recipe")
+    multiple = int(str(generator.card.facts.get("multiple", 1)))
+    if settings.patch % multiple == 0:
+        return settings
+    fitting = multiple * math.ceil(settings.patch / multiple)
+    if "patch" in chosen:
+        raise UsageError(
+            f"{generator.card.name} needs crops with sides divisible by {multiple}, got "
+            f"{settings.patch}; use --patch {fitting} (whole slices are padded when scored)"
+        )
+    return settings.model_copy(update={"patch": fitting})

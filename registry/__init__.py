@@ -1,0 +1,1 @@
+"""Plug-ins and files that come with denoisebench."""

@@ -1,0 +1,1 @@
+"""Denoisers that need no training."""

@@ -1,0 +1,1 @@
+"""Networks that tell clean slices from denoised ones."""

@@ -1,0 +1,1 @@
+"""Networks that turn a noisy slice into a denoised one."""

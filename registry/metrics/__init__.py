@@ -1,0 +1,1 @@
+"""What a denoised slice is scored by."""

@@ -1,0 +1,30 @@
+"""LPIPS with AlexNet's features: how different two slices look."""
+
+import torch
+from torch import Tensor
+
+from denoisebench import metric
+
+from ._lpips import distance
+
+# stride, padding, pooled before by, compared
+LAYERS = ((4, 2, 0, True), (1, 2, 3, True), (1, 1, 3, True), (1, 1, 0, True), (1, 1, 0, True))
+
+
+@metric("lpips", unit="", better="lower", version=1, weights="lpips-alex")
+@torch.no_grad()
+def lpips(output: Tensor, target: Tensor) -> Tensor:
+    """Learned perceptual distance per slice, v0.1 (Zhang et al., 2018, arXiv:1801.03924).
+
+    Grey levels are clipped to 0–255, mapped to [-1, 1], the network's range, and repeated to three
+    channels; 0 for equal slices.
+
+    (output, target), each (B, 1, H, W) grey levels; sides of at least 31 → (B,) float64.
+
+    Raises:
+        Unavailable: the weights "lpips-alex" are not in the cache folder.
+
+    Differs from: the package lpips given values in [0, 1], as its `normalize=True` expects them
+    (equal where given values in [-1, 1]); piq and torchmetrics, which clip nothing.
+    """
+    return distance(output, target, "lpips-alex", LAYERS)

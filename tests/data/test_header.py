@@ -1,0 +1,145 @@
+"""What a header says: CT with known HU, or the reason why not."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import Dataset
+from pydicom.sequence import Sequence
+
+from denoisebench.data.dicom import NotCT, read
+
+
+def reformat(**tags: Any) -> dict[str, Any]:
+    return {"ImageOrientationPatient": [1, 0, 0, 0, 0, -1], **tags}
+
+
+def look_up() -> dict[str, Any]:
+    table = Dataset()
+    table.LUTDescriptor, table.LUTData = [2, 0, 16], bytes(4)
+    return {"RescaleSlope": None, "ModalityLUTSequence": Sequence([table])}
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "MR": ({"Modality": "MR"}, "not CT: modality MR"),
+    "no modality": ({"Modality": None}, "not CT: modality missing"),
+    "secondary capture": (
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "Secondary Capture Image",
+    ),
+    "CT for processing elsewhere": ({"SOPClassUID": "1.2.3"}, "an unknown kind"),
+    "localizer": ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
+    "screen save": ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, "screen save"),
+    "tomosynthesis": ({"ImageType": ["DERIVED", "PRIMARY", "TOMO"]}, "tomosynthesis"),
+    "perfusion": ({"ImageType": ["DERIVED", "PRIMARY", "PERFUSION", "RCBF"]}, "perfusion map"),
+    "maximum projection": ({"ImageType": ["DERIVED", "SECONDARY", "MIP"]}, "projection"),
+    "cone beam": ({"ManufacturerModelName": "Trilogy Cone Beam CT"}, "cone-beam"),
+    "coronal": (reformat(), "not axial"),
+    "reformat somewhere": (
+        {"ImageType": ["DERIVED", "SECONDARY", "MPR"], "ImageOrientationPatient": None},
+        "reformat of unknown orientation",
+    ),
+    "no slope": ({"RescaleSlope": None}, "no rescale"),
+    "no intercept": ({"RescaleIntercept": None}, "no rescale"),
+    "slope of no number": ({"RescaleSlope": "nan"}, "no rescale"),
+    "slope 0": ({"RescaleSlope": 0}, "slope not above 0"),
+    "unspecified rescale": ({"RescaleType": "US"}, "unspecified (US)"),
+    "optical density": ({"RescaleType": "OD"}, "rescale type other than HU"),
+    "look-up table": (look_up(), "look-up table"),
+    "lossy history": ({"LossyImageCompression": "01"}, "lossy"),
+    "palette": ({"PhotometricInterpretation": "PALETTE COLOR"}, "colour"),
+    "no size": ({"Rows": 0}, "0 × 64 pixels"),
+    "8 bits": ({"BitsAllocated": 8, "BitsStored": 8}, "8 bits a pixel"),
+    "top bits": ({"BitsStored": 12, "HighBit": 15}, "do not start at bit 0"),
+    "sign unknown": ({"PixelRepresentation": None}, "signed"),
+    "values past int16": ({"RescaleSlope": 100}, "cannot be HU"),
+    "no value below 0": ({"RescaleIntercept": 0}, "cannot be HU: none below 0"),
+    "claims 60000 × 60000": ({"Rows": 60000, "Columns": 60000}, "more than 4096 × 4096"),
+    "claims 2048 × 2048": ({"Rows": 2048, "Columns": 2048}, "truncated: 8388608 bytes"),
+    "claims 2 billion frames": ({"NumberOfFrames": 2**31 - 1}, "frames claimed"),
+    "claims no frame": ({"NumberOfFrames": 0}, "number of frames"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("tags", "reason"), REFUSED.values(), ids=REFUSED)
+def test_what_is_not_ct_in_hu_is_refused_with_its_reason(
+    tmp_path: Path, made: ModuleType, tags: dict[str, Any], reason: str
+) -> None:
+    assert reason in made.refusal(made.write(tmp_path / "a.dcm", **tags))
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"ImageType": ["DERIVED", "SECONDARY", "AXIAL"], "RescaleIntercept": -1000},
+        {"ImageType": ["DERIVED", "PRIMARY", "MPR"]},  # an axial reformat is a slice in HU
+        {"RescaleType": "HU"},
+        {"RescaleType": "Houndsfield Unit"},
+        {"ImageType": None, "ImageOrientationPatient": None, "ImagePositionPatient": None},
+        {"SOPClassUID": None, "SamplesPerPixel": None, "PhotometricInterpretation": None},
+        {"PixelPaddingValue": [0, 40, 4176]},  # malformed, and of no use here
+    ],
+)
+def test_what_is_odd_yet_in_hu_is_read(
+    tmp_path: Path, made: ModuleType, tags: dict[str, Any]
+) -> None:
+    assert len(read(made.write(tmp_path / "a.dcm", **tags))) == 1
+
+
+def test_rgb_is_refused_as_colour(tmp_path: Path, made: ModuleType) -> None:
+    tags = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
+    assert "colour" in made.refusal(made.write(tmp_path / "a.dcm", **tags))
+
+
+@pytest.mark.parametrize("side", [63, 64])
+def test_the_smallest_side_is_64(tmp_path: Path, made: ModuleType, side: int) -> None:
+    path = made.write(tmp_path / "a.dcm", made.tiled(made.STORED, 100, side))
+    if side < 64:
+        assert "fewer than 64 × 64" in made.refusal(path)
+    else:
+        assert read(path)[0].hu.shape == (100, 64)
+
+
+def test_a_blank_slice_is_refused(tmp_path: Path, made: ModuleType) -> None:
+    assert "blank: every pixel is -24 HU" in made.refusal(
+        made.write(tmp_path / "a.dcm", made.tiled([1000]))
+    )
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_frames_without_their_functional_groups_are_refused(
+    tmp_path: Path, made: ModuleType, frames: int
+) -> None:
+    stored = np.stack([made.body(1)] * 3)
+    tags = made.enhanced(stored, [(1, -1024)] * frames)
+    assert f"3 frames but {frames} functional groups" in made.refusal(
+        made.write(tmp_path / "a.dcm", **tags)
+    )
+    path = made.write(tmp_path / "b.dcm", stored)
+    assert "frames without functional groups" in made.refusal(path)
+
+
+def answer(path: Path) -> str:
+    try:
+        return repr(read(path))
+    except NotCT as refused:
+        return refused.reason
+
+
+def test_reasons_hold_no_text_of_the_file(tmp_path: Path, made: ModuleType) -> None:
+    canary = "CANARY"
+    texts = {
+        "PatientID": canary, "PatientName": canary, "SeriesDescription": canary,
+        "Manufacturer": canary, "ManufacturerModelName": canary,
+    }  # fmt: skip
+    path = tmp_path / "a.dcm"
+    for tags, _ in REFUSED.values():
+        assert canary not in made.refusal(made.write(path, **{**texts, **tags}))
+    wrong = {"Modality": canary, "ImageType": [canary] * 3, "RescaleType": canary,
+             "SOPClassUID": canary, "PhotometricInterpretation": canary,
+             "LossyImageCompression": canary, "RescaleSlope": "271828"}  # fmt: skip
+    for keyword in wrong:
+        made.write(path, **{**texts, keyword: wrong[keyword]})
+        path.write_bytes(path.read_bytes().replace(b"271828", canary.encode()))
+        assert canary not in answer(path)
