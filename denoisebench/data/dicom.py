@@ -59,7 +59,8 @@ class Raw:
     """One slice as its file gives it; who and which are the file's own and stay in this process.
 
     Attributes:
-        hu: (H, W) int16, Hounsfield units; padding pixels as the file rescales them.
+        hu: (H, W) int16, Hounsfield units; padding as the file rescales it (often -3024), or
+            -32768 where that is no int16.
         patient_id: PatientID, "" where missing.
         series_uid, sop_uid: "" where missing.
         frame: which frame of the file, from 1.
@@ -330,7 +331,8 @@ def _hu(dataset: Dataset, stored: NDArray[np.int32], frame: Frame) -> NDArray[np
         image = hu[~_padding(dataset, stored)]
         if image.size and (image.min() < -32768 or image.max() > 32767):
             raise NotCT(f"values that cannot be HU: {low:.0f} to {high:.0f}")
-        hu = hu.clip(-32768, 32767)  # padding alone is outside, and it means nothing
+        # padding alone is outside: it is no tissue, so it becomes as dark as can be
+        hu = np.where((hu < -32768) | (hu > 32767), -32768, hu)
     if low == high:
         raise NotCT(f"blank: every pixel is {low:.0f} HU")
     if low >= 0:

@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from denoisebench.errors import UsageError
@@ -155,35 +154,41 @@ def _entry_points() -> Iterator[_Source | Problem]:
 
 def _package(dotted: str, origin: str) -> Iterator[_Source | Problem]:
     try:
-        spec = _locate(dotted)
-        folders = [Path(folder) for folder in spec.submodule_search_locations or []]
+        file, folders = _locate(dotted)
     except Exception as error:  # a package's own import machinery may raise anything
         reason = f"{origin}: {dotted} cannot be located: {error}"
         yield Problem(Path(dotted.replace(".", "/")), reason)
         return
-    if not folders and spec.origin:
-        yield _Source(Path(spec.origin), dotted, origin)
+    if file is not None:
+        yield _Source(file, dotted, origin)
     for folder in folders:
         for path in _files(folder):
             parts = path.relative_to(folder).with_suffix("").parts
             yield _Source(path, ".".join((dotted, *parts)), origin)
 
 
-def _locate(dotted: str) -> ModuleSpec:
-    """Find a module as import would, without running its parents."""
-    name, locations, spec = "", None, None
+def _locate(dotted: str) -> tuple[Path | None, list[Path]]:
+    """Find a module's file or a package's folders as import would, without running any of it."""
+    name, file = "", None
+    folders: list[str] | None = None
     for part in dotted.split("."):
         name = f"{name}.{part}" if name else part
-        for finder in sys.meta_path:
-            spec = finder.find_spec(name, locations)
-            if spec is not None:
-                break
-        else:
+        try:
+            specs = (finder.find_spec(name, folders) for finder in sys.meta_path)
+            known = getattr(sys.modules.get(name), "__spec__", None)
+            spec = known or next((spec for spec in specs if spec is not None), None)
+        except KeyError:  # a namespace asks its parent, which is not imported
+            inner = [os.path.join(folder, part) for folder in folders or []]
+            file, folders = None, [folder for folder in inner if os.path.isdir(folder)]
+            continue
+        if spec is None:
             raise ModuleNotFoundError(f"no module named {name}")
+        file = Path(spec.origin) if spec.has_location and spec.origin else None
         found = spec.submodule_search_locations
-        locations = None if found is None else list(found)
-    assert spec is not None
-    return spec
+        folders = None if found is None else list(found)
+    if file is None and folders is None:
+        raise ModuleNotFoundError(f"{name} has no source file")
+    return (file, []) if folders is None else (None, [Path(folder) for folder in folders])
 
 
 def _files(folder: Path) -> Iterator[Path]:

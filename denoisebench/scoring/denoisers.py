@@ -1,23 +1,33 @@
-"""Ways to denoise many slices: a network here, a baseline over all cores."""
+"""Ways to denoise many slices: a network here, a baseline over all cores.
 
+torch is imported by `network` alone: a baseline's worker processes start without it.
+"""
+
+import hashlib
 import multiprocessing
 import os
 import time
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
-from denoisebench.training.inference import denoise
+from denoisebench.scoring.environment import cores
+
+if TYPE_CHECKING:
+    from torch.nn import Module
 
 Image = NDArray[np.float64]
+WORTH_KEEPING_SECONDS = 0.2  # a slice of 512² is 1 MB on disk
 
 
 @dataclass(frozen=True)
@@ -32,8 +42,9 @@ Denoiser = Callable[[Iterable[Image]], Iterator[Denoised]]
 """Takes noisy slices, gives denoised ones in the same order."""
 
 
-def network(generator: torch.nn.Module, multiple: int) -> Denoiser:
+def network(generator: "Module", multiple: int) -> Denoiser:
     """Denoise with a trained generator, slice by slice, on its device."""
+    from denoisebench.training.inference import denoise
 
     def run(noisy_slices: Iterable[Image]) -> Iterator[Denoised]:
         for noisy in noisy_slices:
@@ -47,21 +58,45 @@ def network(generator: torch.nn.Module, multiple: int) -> Denoiser:
 def baseline(part: Part, sigma: float, workers: int | None = None) -> Denoiser:
     """Denoise with a classical baseline, slices in parallel over the cores.
 
+    Each output is kept in the cache folder under a digest of the noisy pixels, the method, its
+    knobs, its source and the release of the package behind it: a board whose data are known
+    already costs nothing, and an interrupted one goes on where it was.
+
     Args:
         part: the baseline with its knobs.
         sigma: of the noise, in grey levels.
         workers: processes; all cores this process may use where None.
     """
-    workers = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    workers = workers or cores()
 
     def run(noisy_slices: Iterable[Image]) -> Iterator[Denoised]:
         # spawn: a forked child of a process that runs torch's threads can hang.
         context = multiprocessing.get_context("spawn")
-        one = partial(_one, part, sigma)
         with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
-            yield from pool.map(one, noisy_slices)
+            waiting: list[Denoised | Future[Denoised]] = []
+            for noisy in noisy_slices:
+                known = cached(part, sigma, noisy)
+                waiting.append(known or pool.submit(_one, part, sigma, noisy))
+                # Few slices in flight: a large test split does not gather in memory.
+                while len(waiting) > 2 * workers:
+                    yield _ready(waiting.pop(0))
+            yield from map(_ready, waiting)
 
     return run
+
+
+def cached(part: Part, sigma: float, noisy: Image) -> Denoised | None:
+    """Return what a baseline made of a slice before, or None."""
+    path = _place(part, sigma, noisy)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            return Denoised(kept["image"].astype(np.float64), float(kept["seconds"]))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def _ready(item: "Denoised | Future[Denoised]") -> Denoised:
+    return item.result() if isinstance(item, Future) else item
 
 
 def _one_thread() -> None:
@@ -73,8 +108,30 @@ def _one_thread() -> None:
 def _one(part: Part, sigma: float, noisy: Image) -> Denoised:
     plugin: Any = build(part)
     began = time.perf_counter()
-    image = np.asarray(plugin(noisy, sigma), dtype=np.float64)
+    image = np.asarray(plugin(noisy, sigma))
     seconds = time.perf_counter() - began
     if image.shape != noisy.shape:
         raise ValueError(f"{part.card.name} gave {image.shape} for a slice of {noisy.shape}")
-    return Denoised(image, seconds)
+    if seconds > WORTH_KEEPING_SECONDS:
+        _keep(_place(part, sigma, noisy), image, seconds)
+    # Rounded as the cache rounds (1e-5 grey levels), so that both ways score the same.
+    return Denoised(image.astype(np.float32).astype(np.float64), seconds)
+
+
+def _keep(path: Path, image: NDArray[Any], seconds: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.writing")
+    with beside.open("wb") as file:
+        np.savez(file, image=image.astype(np.float32), seconds=np.array(seconds))
+    beside.replace(path)
+
+
+def _place(part: Part, sigma: float, noisy: Image) -> Path:
+    package = str(part.card.facts.get("package", ""))
+    try:
+        release = version(package) if package else ""
+    except PackageNotFoundError:
+        release = ""
+    digest = hashlib.sha256(np.ascontiguousarray(noisy).tobytes())
+    digest.update(f"{noisy.shape} {part.text} {part.card.digest} {sigma!r} {release}".encode())
+    return home() / "baselines" / part.card.name / f"{digest.hexdigest()}.npz"

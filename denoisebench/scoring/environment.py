@@ -4,9 +4,10 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 PACKAGES = ("denoisebench", "torch", "torchvision", "numpy", "scipy", "scikit-image", "pydicom",
             "piq", "kornia", "timm", "bm3d")  # fmt: skip
@@ -14,6 +15,8 @@ PACKAGES = ("denoisebench", "torch", "torchvision", "numpy", "scipy", "scikit-im
 
 def environment() -> dict[str, Any]:
     """Describe what decides speed and the last digits; names no user, host or path."""
+    import torch
+
     cuda = torch.cuda.is_available()
     return {
         "python": platform.python_version(),
@@ -34,8 +37,10 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def device_name(device: torch.device) -> str:
+def device_name(device: "torch.device") -> str:
     """What stands beside a speed: the GPU's name, or the number of cores."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU, {torch.get_num_threads()} threads"

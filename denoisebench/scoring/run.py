@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 
 from denoisebench.data.dataset import DataSet
 from denoisebench.errors import UsageError
-from denoisebench.home import home
 from denoisebench.plugins.expression import Part, canonical, resolve
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring import denoisers, weights
@@ -109,7 +108,6 @@ def run_network(
     folder.mkdir(parents=True, exist_ok=True)
     with _sole_user(folder):
         recipe.write(folder / "recipe.toml")
-        write_text(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
         if not unfinished:
             (folder / "log.jsonl").unlink(missing_ok=True)
         try:
@@ -130,11 +128,11 @@ def run_network(
             return result
         if trained.status == "interrupted":
             raise Interrupted(f"stopped at step {trained.steps}")
-        return _score_network(bench, recipe, trained, folder)
+        return _score_network(bench, recipe, trained, folder, stopping)
 
 
 def run_baseline(bench: Bench, text: str) -> Result:
-    """Score a baseline, or take its scores from the cache; leave them in the runs folder.
+    """Score a baseline; one that stands in the runs folder is read, not repeated.
 
     Args:
         bench: data, task, place.
@@ -142,60 +140,65 @@ def run_baseline(bench: Bench, text: str) -> Result:
     """
     (part,) = resolve(text, "baseline", bench.catalogue)
     key = _baseline_key(bench, part)
-    cached = home() / "baselines" / key
-    if not (cached / "result.json").exists():
-        cached.mkdir(parents=True, exist_ok=True)
-        denoiser = denoisers.baseline(part, bench.task.sigma, bench.workers)
-        evaluation = _evaluate(bench, canonical([part]), denoiser)
-        result = Result(
-            method=canonical([part]),
-            kind="baseline",
-            recipe=key,
-            licence=part.card.licence or None,
-            parameters=0,
-            device="CPU, 1 core",
-            **_shared(bench, evaluation, "done", None),
-        )
-        write_scores(cached / "scores.csv", evaluation.scores)
-        _save_example(cached / "example.npz", evaluation.example)
-        result.write(cached / "result.json")  # last: its presence says the rest is there
-    result = read_result(cached / "result.json")
     folder = bench.runs / f"{part.card.name}-{key[:8]}"
-    if not (folder / "result.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
-        write_text(folder / "scores.csv", (cached / "scores.csv").read_text(encoding="utf-8"))
-        save_preview(folder / "preview.png", _load_example(cached / "example.npz"), text, {})
-        # The label of the data set is the user's; the cache may know it by another.
-        result.model_copy(update={"data": bench.dataset.name}).write(folder / "result.json")
-    return read_result(folder / "result.json")
+    if (folder / "result.json").exists():
+        return read_result(folder / "result.json")
+    evaluation = _evaluate(
+        bench, part.text, denoisers.baseline(part, bench.task.sigma, bench.workers)
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    result = Result(
+        method=part.text,
+        kind="baseline",
+        recipe=key,
+        licence=part.card.licence or None,
+        parameters=0,
+        device="CPU, 1 core",
+        **_shared(bench, evaluation, "done", None),
+    )
+    _write_evaluation(bench, folder, part.text, evaluation)
+    result.write(folder / "result.json")  # last: its presence says the rest is there
+    return result
 
 
-def _score_network(bench: Bench, recipe: Recipe, trained: Trained, folder: Path) -> Result:
+def _score_network(
+    bench: Bench, recipe: Recipe, trained: Trained, folder: Path, stopping: Callable[[], bool]
+) -> Result:
     tensors = {
         name: t.detach().cpu().contiguous() for name, t in trained.generator.state_dict().items()
     }
     beside = folder / "model.writing"
-    save_file(tensors, beside, metadata={"recipe": recipe.hash, "generator": recipe.generator})
+    save_file(tensors, beside, metadata={"denoisebench": recipe.model_dump_json()})
     beside.replace(folder / "model.safetensors")
     denoiser = denoisers.network(trained.generator, trained.multiple)
-    evaluation = _evaluate(bench, recipe.method, denoiser)
-    write_scores(folder / "scores.csv", evaluation.scores)
-    references = _reference_outputs(bench, evaluation.example)
-    save_preview(folder / "preview.png", evaluation.example, recipe.method, references)
-    status: Status = "failed" if evaluation.failure else "done"
-    result = _network_result(bench, recipe, trained, evaluation, status, evaluation.failure)
+    evaluation = _evaluate(bench, recipe.method, denoiser, stopping)
+    _write_evaluation(bench, folder, recipe.method, evaluation)
+    result = _network_result(bench, recipe, trained, evaluation, "done", None)
     result.write(folder / "result.json")
     return result
 
 
-def _evaluate(bench: Bench, method: str, denoiser: denoisers.Denoiser) -> Evaluation:
+def _write_evaluation(bench: Bench, folder: Path, method: str, evaluation: Evaluation) -> None:
+    write_scores(folder / "scores.csv", evaluation.scores)
+    write_text(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
+    references = _reference_outputs(bench, method, evaluation.example)
+    save_preview(folder / "preview.png", evaluation.example, method, references)
+
+
+def _evaluate(
+    bench: Bench,
+    method: str,
+    denoiser: denoisers.Denoiser,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Evaluation:
     total, done = len(bench.dataset.test), 0
 
     def advance() -> None:
         nonlocal done
         done += 1
         bench.advance(method, done, total)
+        if stopping():
+            raise Interrupted("trained, but not scored yet")
 
     return evaluate(denoiser, bench.dataset, bench.task, bench.catalogue, advance=advance)
 
@@ -264,29 +267,18 @@ def _baseline_key(bench: Bench, part: Part) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _reference_outputs(bench: Bench, example: Example) -> dict[str, NDArray[np.float64]]:
-    """Outputs of the board's reference baselines for the preview's slice, where cached."""
+def _reference_outputs(
+    bench: Bench, method: str, example: Example
+) -> dict[str, NDArray[np.float64]]:
+    """Outputs of the board's reference baselines for the preview's slice, where they are known."""
     found: dict[str, NDArray[np.float64]] = {}
     for text in bench.task.references:
         (part,) = resolve(text, "baseline", bench.catalogue)
-        path = home() / "baselines" / _baseline_key(bench, part) / "example.npz"
-        if path.exists():
-            theirs = _load_example(path)
-            if theirs.digest == example.digest and not np.array_equal(theirs.output, theirs.noisy):
-                found[canonical([part])] = theirs.output
+        known = denoisers.cached(part, bench.task.sigma, example.noisy)
+        trivial = known is None or np.array_equal(known.image, example.noisy.astype(np.float32))
+        if known and part.text != method and not trivial:
+            found[part.text] = known.image
     return found
-
-
-def _save_example(path: Path, example: Example) -> None:
-    beside = path.with_suffix(".writing.npz")
-    images = {"clean": example.clean, "noisy": example.noisy, "output": example.output}
-    np.savez_compressed(beside, digest=np.array(example.digest), **images)  # type: ignore[arg-type]
-    beside.replace(path)
-
-
-def _load_example(path: Path) -> Example:
-    with np.load(path, allow_pickle=False) as file:
-        return Example(str(file["digest"]), file["clean"], file["noisy"], file["output"])
 
 
 class _sole_user:

@@ -8,7 +8,7 @@ from denoisebench import UsageError, baseline
 PROFILES = ("np", "high", "refilter", "vn", "vn_old", "deb")
 
 
-@baseline("bm3d", licence="non-commercial (Tampere University)")
+@baseline("bm3d", package="bm3d", licence="non-commercial (Tampere University)")
 def bm3d(noisy: NDArray[np.float64], sigma: float, *, profile: str = "np") -> NDArray[np.float64]:
     """Denoise by block matching and 3-D filtering (Dabov 2007, doi:10.1109/TIP.2007.901238).
 

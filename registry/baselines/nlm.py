@@ -7,7 +7,12 @@ from skimage.restoration import denoise_nl_means
 from denoisebench import baseline
 
 
-@baseline("nlm", licence="BSD-3-Clause (scikit-image)", tune={"h": [0.3, 0.4, 0.5, 0.6, 0.7]})
+@baseline(
+    "nlm",
+    package="scikit-image",
+    licence="BSD-3-Clause (scikit-image)",
+    tune={"h": [0.3, 0.4, 0.5, 0.6, 0.7]},
+)
 def nlm(
     noisy: NDArray[np.float64], sigma: float, *, h: float = 0.5, patch: int = 7, reach: int = 11
 ) -> NDArray[np.float64]:

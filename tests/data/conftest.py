@@ -66,8 +66,10 @@ def header(**tags: Any) -> Dataset:
     }
     if usual.get("HighBit") is None and usual["BitsStored"] is not None:
         usual["HighBit"] = usual["BitsStored"] - 1
-    if isinstance(usual.get("PixelPaddingValue"), int) and usual["PixelPaddingValue"] > 32767:
-        dataset.add_new("PixelPaddingValue", "US", usual.pop("PixelPaddingValue"))
+    padding = usual.get("PixelPaddingValue")
+    if isinstance(padding, int):  # of either sign, whatever the pixels are
+        dataset.add_new("PixelPaddingValue", "SS" if padding < 0 else "US", padding)
+        del usual["PixelPaddingValue"]
     for keyword, value in usual.items():
         if value is not None:
             setattr(dataset, keyword, value)

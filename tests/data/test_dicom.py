@@ -93,10 +93,9 @@ def test_slope_is_applied_in_float_and_rounded_to_the_nearest(
         # GE: signed, padding -2000 outside the circle; the file's own rescale makes it -3024
         ([-2000, 0, 1064], {"PixelRepresentation": 1, "PixelPaddingValue": -2000},
          [-3024, -1024, 40]),
-        # the same padding declared as unsigned 63536, as in LIDC
-        ([-2000, 0, 1064], {"PixelRepresentation": 1, "PixelPaddingValue": 63536},
-         [-3024, -1024, 40]),
-        # padding alone leaves int16: it is clipped and the image kept
+        # unsigned pixels, the padding declared as signed: alone past int16, so made darkest
+        ([63536, 0, 1064], {"PixelPaddingValue": -2000}, [-32768, -1024, 40]),
+        # padding alone below int16
         ([-32768, 0, 1064], {"PixelRepresentation": 1, "PixelPaddingValue": -32768},
          [-32768, -1024, 40]),
         # a padding range
@@ -108,8 +107,11 @@ def test_slope_is_applied_in_float_and_rounded_to_the_nearest(
         ([0x0C18, 24, 1000], {"BitsStored": 12, "PixelRepresentation": 1, "RescaleIntercept": 0},
          [-1000, 24, 1000]),
         # 12 bits stored, yet padding uses all 16: it stays what it was declared to be
-        ([-2000, 0, 1064], {"BitsStored": 12, "PixelRepresentation": 1, "PixelPaddingValue": -2000},
-         [-3024, -1024, 40]),
+        ([-3000, 0, 1064], {"BitsStored": 12, "PixelRepresentation": 1, "PixelPaddingValue": -3000},
+         [-4024, -1024, 40]),
+        # and so it does where signed padding is declared as unsigned: 62536 is -3000
+        ([-3000, 0, 1064], {"BitsStored": 12, "PixelRepresentation": 1, "PixelPaddingValue": 62536},
+         [-4024, -1024, 40]),
         # MONOCHROME1 says how to show values, not what they mean
         ([0, 1064, 2024], {"PhotometricInterpretation": "MONOCHROME1"}, [-1024, 40, 1000]),
     ],

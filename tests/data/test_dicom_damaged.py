@@ -51,6 +51,21 @@ def test_a_codestream_cut_inside_a_whole_file_is_refused(tmp_path: Path, made: M
     assert made.refusal(path) == "truncated: its codestream has no end"
 
 
+def test_short_pixels_before_other_elements_are_refused(tmp_path: Path, made: ModuleType) -> None:
+    path = made.write(
+        tmp_path / "a.dcm", made.body(1, 65)[:64], DataSetTrailingPadding=bytes(5000), Columns=66
+    )  # fmt: skip
+    assert made.refusal(path) == "truncated: 8320 of 8448 bytes of pixels"
+
+
+def test_files_of_other_kinds_are_not_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: ModuleType
+) -> None:
+    monkeypatch.setattr(dicom, "dcmread", lambda *_, **__: pytest.fail("parsed"))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(500))
+    assert made.refusal(tmp_path / "a.png") == "not DICOM"
+
+
 def test_pixels_that_libjpeg_only_warns_about_are_refused(
     tmp_path: Path, made: ModuleType, capfd: pytest.CaptureFixture[str]
 ) -> None:

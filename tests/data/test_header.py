@@ -10,6 +10,7 @@ from pydicom import Dataset
 from pydicom.sequence import Sequence
 
 from denoisebench.data.dicom import NotCT, read
+from denoisebench.data.header import judge
 
 
 def reformat(**tags: Any) -> dict[str, Any]:
@@ -85,6 +86,26 @@ def test_what_is_odd_yet_in_hu_is_read(
     tmp_path: Path, made: ModuleType, tags: dict[str, Any]
 ) -> None:
     assert len(read(made.write(tmp_path / "a.dcm", **tags))) == 1
+
+
+@pytest.mark.parametrize(
+    ("syntax", "reason"),
+    [
+        ("1.2.840.10008.1.2.4.50", "lossy compression (JPEG baseline)"),
+        ("1.2.840.10008.1.2.4.51", "lossy compression (JPEG extended)"),
+        ("1.2.840.10008.1.2.4.81", "lossy compression (JPEG-LS near-lossless)"),
+        ("1.2.840.10008.1.2.4.91", "lossy compression (JPEG 2000, which may be lossy)"),
+        ("1.2.840.10008.1.2.4.203", "lossy compression (HTJ2K, which may be lossy)"),
+        ("1.2.840.10008.1.2.4.100", "its transfer syntax is none that is read here"),
+    ],
+)
+def test_lossy_and_unknown_encodings_are_refused_undecoded(
+    made: ModuleType, syntax: str, reason: str
+) -> None:
+    # "00" of a header does not make an encoding lossless that need not be
+    with pytest.raises(NotCT) as refused:
+        judge(made.header(Rows=512, Columns=512, LossyImageCompression="00"), syntax, 1 << 20)
+    assert reason in refused.value.reason
 
 
 def test_rgb_is_refused_as_colour(tmp_path: Path, made: ModuleType) -> None:

@@ -13,8 +13,10 @@ from denoisebench.data.phantom.curves import (
     mirror,
     move,
     oval,
+    ovals,
     ribbon,
     rotate,
+    slivers,
 )
 from denoisebench.data.phantom.painting import (
     both_sides,
@@ -70,32 +72,15 @@ def draw_abdomen(scene: Scene, body: Body) -> None:
 def _fat_strands(scene: Scene) -> None:
     """Draw vessels and fascia in the fat between the organs."""
     draw = scene.stream("fat strands")
-    lines, dots = [], []
-    for _ in range(46):
-        x, y = draw.bell(0, 46), draw.uniform(-96, 24)
-        c, s = direction(draw.uniform())
-        far = draw.uniform(5, 22)
-        bend = draw.uniform(-4, 4)
-        lines.append(
-            ribbon(
-                [
-                    (x, y),
-                    (x + c * far / 2 - s * bend, y + s * far / 2 + c * bend),
-                    (x + c * far, y + s * far),
-                ],
-                (0.9, 1.3, 0.5),
-            )
-        )
-        dots.append(
-            oval(
-                draw.bell(0, 44),
-                draw.uniform(-96, 0),
-                draw.uniform(0.8, 2.4),
-                draw.uniform(0.8, 1.8),
-                draw.uniform(),
-            )
-        )
-    scene.fill("strand", *lines, amount=0.5)
+    count = 64
+    u = draw.uniforms(10 * count).reshape(10, count, 1)
+    start = np.concatenate([140.0 * (u[0] + u[1] - 1.0), 120.0 * u[2] - 96.0], axis=1)
+    far = np.concatenate([u[3] - 0.5, u[4] - 0.5], axis=1) * 40.0
+    middle = start + far / 2.0 + np.concatenate([u[5] - 0.5, u[6] - 0.5], axis=1) * 9.0
+    lines = slivers(start, middle, start + far, 0.8 + u[7, :, 0])
+    x, y = 130.0 * (u[8, :, 0] + u[0, :, 0] - 1.0), 96.0 * u[9, :, 0] - 96.0
+    dots = ovals(x, y, 0.7 + 1.5 * u[1, :, 0], 0.7 + 1.0 * u[2, :, 0], far)
+    scene.fill("strand", *lines, amount=0.55)
     scene.fill("vein", *dots, amount=0.8)
 
 
@@ -109,11 +94,11 @@ def _lung_bases(scene: Scene, body: Body) -> None:
         scene.fill("muscle", grow(recess, 2.0))
         scene.fill("lung", recess, offset=40.0)
         draw = scene.stream("bases", s0)
-        dots = []
-        for _ in range(int(4 * depth)):
-            s, d = draw.uniform(s0, s1), -draw.uniform(0, depth)
-            x, y = body.cavity.at(np.array([s]), d)[0].tolist()
-            dots.append(oval(x, y, draw.uniform(0.4, 1.6), draw.uniform(0.4, 1.3), draw.uniform()))
+        count = int(4 * depth)
+        s, d, rx, ry, u, v = draw.uniforms(6 * count).reshape(6, count)
+        spots = body.cavity.at(s0 + (s1 - s0) * s, -depth * d)
+        axis = np.stack([u - 0.5, v - 0.5], axis=1)
+        dots = ovals(spots[:, 0], spots[:, 1], 0.4 + 1.4 * rx, 0.4 + 0.8 * ry, axis)
         scene.fill("lung vessel", *dots, amount=0.8, within=scene.cover(recess))
 
 
@@ -166,27 +151,27 @@ def _kidney(scene: Scene, shape: Curve, side: float, hilum: bool) -> None:
     mask = scene.fill("kidney cortex", placed(shape))
     middle = np.array([x, y])
     pyramids = []
-    for k in range(9):
-        near = shape[(k * len(shape)) // 9]
-        spot = middle + (near - middle) * 0.56
-        far = middle + (near - middle) * 0.8
-        pyramids.append(
-            ribbon(
-                np.stack([middle + (near - middle) * 0.36, spot, far]),
-                (3.0, 8.0 + draw.uniform(-1, 2), 6.5),
-            )
-        )
+    count = draw.integer(5, 8)
+    for k in range(count):
+        near = shape[int((k + draw.uniform(0.1, 0.9)) * len(shape) / count) % len(shape)]
+        inner, outer = draw.uniform(0.3, 0.5), draw.uniform(0.68, 0.82)
+        steps = np.array([[inner], [(inner + outer) / 2], [outer]])
+        wide = draw.uniform(5.0, 11.0)
+        pyramids.append(ribbon(middle + (near - middle) * steps, (3.0, wide, wide * 0.8)))
     scene.fill("kidney medulla", *[placed(p) for p in pyramids], within=mask)
     if not hilum:
         return
     sinus = oval(x - 6, y - 1, 11, 13, 0.05, 0.25, draw)
     scene.fill("visceral fat", placed(sinus), within=mask)
     scene.fill("urine", placed(oval(x - 9, y, 6, 8, 0.0, 0.3, draw)))
-    vessels = [ribbon([(x - 8, y - 4), (x - 24, y - 14), (x - 42, y - 28)], (4, 6, 6.5))]
-    scene.fill("vein", *[placed(v) for v in vessels])
-    scene.fill(
-        "artery", placed(ribbon([(x - 6, y + 2), (x - 26, y - 6), (x - 46, y - 22)], (3, 3.5, 4)))
-    )
+    if draw.chance(0.7):
+        root = (x - draw.uniform(36, 46), y - draw.uniform(16, 30))
+        bend = (x - 24, y - draw.uniform(6, 18))
+        vessel = ribbon([(x - 8, y - 4), bend, root], (4, draw.uniform(4, 7), 6.5))
+        scene.fill("vein", placed(vessel))
+    if draw.chance(0.5):
+        path = [(x - 6, y + 2), (x - 26, y - draw.uniform(-2, 8)), (x - 46, y - 22)]
+        scene.fill("artery", placed(ribbon(path, (2.6, 3.2, 4))))
     if draw.chance(0.3):
         near = shape[draw.integer(0, len(shape) - 1)]
         radius = draw.uniform(4, 14)
@@ -284,31 +269,29 @@ def _liver(scene: Scene) -> None:
 
 def _liver_vessels(scene: Scene, mask: Mask) -> None:
     draw = scene.stream("liver vessels")
-    hepatic, portal = [], []
+    hepatic: list[Curve] = []
+    portal: list[Curve] = []
     if scene.height < 2.25:
-        for turns, far in ((0.62, 70.0), (0.74, 60.0), (0.5, 84.0)):
+        for turns, length in ((0.62, 70.0), (0.74, 60.0), (0.5, 84.0)):
             c, s = direction(turns + draw.uniform(-0.05, 0.05))
-            far *= draw.uniform(0.6, 1.0)
+            reach = length * draw.uniform(0.6, 1.0)
             hepatic.append(
                 ribbon(
                     [
                         (-24, -34),
-                        (-24 + c * far * 0.5, -36 + s * far * 0.5),
-                        (-26 + c * far, -34 + s * far),
+                        (-24 + c * reach * 0.5, -36 + s * reach * 0.5),
+                        (-26 + c * reach, -34 + s * reach),
                     ],
                     (9, 6, 2),
                 )
             )
-    for k in range(40):
-        x, y = draw.uniform(-122, 40), draw.uniform(-100, 34)
-        c, s = direction(draw.uniform())
-        far = draw.uniform(2, 17)
-        wide = draw.uniform(1.0, 4.5)
-        branch = ribbon(
-            [(x, y), (x + c * far * 0.5 + 1, y + s * far * 0.5), (x + c * far, y + s * far)],
-            (wide, wide * 0.85, wide * 0.4),
-        )
-        (hepatic if k % 2 else portal).append(branch)
+    u = draw.uniforms(7 * 44).reshape(7, 44, 1)
+    start = np.concatenate([170.0 * u[0] - 124.0, 136.0 * u[1] - 100.0], axis=1)
+    far = np.concatenate([u[2] - 0.5, u[3] - 0.5], axis=1) * 30.0
+    middle = start + far / 2.0 + np.concatenate([u[4] - 0.5, u[5] - 0.5], axis=1) * 5.0
+    twigs = slivers(start, middle, start + far, 1.2 + 3.4 * u[6, :, 0])
+    hepatic += twigs[::2]
+    portal += twigs[1::2]
     if 2.08 < scene.height < 2.4:
         portal.append(ribbon([(-30, -46), (-52, -42), (-74, -30), (-88, -16)], (12, 10, 7, 3)))
         portal.append(ribbon([(-34, -48), (-20, -66), (4, -74)], (9, 7, 3)))

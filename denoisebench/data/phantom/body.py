@@ -2,12 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from denoisebench.data.phantom import atlas_body as atlas
-from denoisebench.data.phantom.curves import Contour, Curve, closed, grow, oval, ribbon
+from denoisebench.data.phantom.curves import (
+    Contour,
+    Curve,
+    grow,
+    oval,
+    ovals,
+    ribbon,
+    rounded,
+    slivers,
+)
 from denoisebench.data.phantom.person import Person
 from denoisebench.data.phantom.raster import Mask
 from denoisebench.data.phantom.scene import Scene
@@ -19,7 +29,7 @@ def at_height(keys: Sequence[tuple[float, Sequence[object]]], height: float) -> 
     """Interpolate a table of (height, values) at a height; beyond its ends the ends hold."""
     if height <= keys[0][0]:
         return np.asarray(keys[0][1], dtype=np.float64)
-    for (low, first), (high, second) in zip(keys, keys[1:], strict=False):
+    for (low, first), (high, second) in pairwise(keys):
         if height <= high:
             t = (height - low) / (high - low)
             a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
@@ -70,7 +80,7 @@ def skin_points(person: Person, height: float) -> tuple[Array, Array]:
     fat = np.concatenate([fat, fat[-2:0:-1]]) * person.fat_mm + 1.5
     bends = person.stream("outline").uniforms(36) - 0.5
     drift = bends[:18] + (height / 4.0) * bends[18:]
-    skin = grow(lean, fat * (1.0 + 0.25 * drift))
+    skin = grow(lean, fat * (1.0 + 0.2 * drift))
     lowest = float(lean[:, 1].max())
     return lean, _lie_down(skin, max(atlas.COUCH_MM, lowest) + 3.0)
 
@@ -95,13 +105,14 @@ def draw_body(scene: Scene) -> Body:
     """Paint skin, subcutaneous fat with its strands, and return the contours."""
     person, height = scene.person, scene.height
     lean, skin = skin_points(person, height)
-    surface, under = closed(skin), closed(lean)
+    surface, under = rounded(skin), rounded(lean)
     inner = _bulge(whole(at_height(atlas.CAVITY, height)), person, height)
     bosoms = breasts(person, height)
-    scene.fill("skin", surface, *bosoms)
+    scene.paint(scene.cover_smooth(surface, *bosoms), "skin")
     thickness = person.stream("skin").uniform(1.3, 2.2)
-    inside = scene.fill("fat", grow(surface, -thickness), *[grow(b, -thickness) for b in bosoms])
-    body = Body(Contour(surface), Contour(under), Contour(closed(inner)), inside)
+    inside = scene.cover_smooth(*[grow(curve, -thickness) for curve in (surface, *bosoms)])
+    scene.paint(inside, "fat")
+    body = Body(Contour(surface), Contour(under), Contour(rounded(inner)), inside)
     _strands(scene, body)
     _glands(scene, bosoms)
     return body
@@ -110,19 +121,20 @@ def draw_body(scene: Scene) -> Body:
 def _strands(scene: Scene, body: Body) -> None:
     """Draw septa and small vessels in the subcutaneous fat."""
     draw = scene.stream("strands")
-    lines, dots = [], []
     thick = scene.person.fat_mm
-    for _ in range(int(10 + 1.6 * thick)):
-        s, reach = draw.uniform(), draw.uniform(0.01, 0.05)
-        d0, d1 = draw.uniform(0, 1.1) * thick, draw.uniform(0, 1.1) * thick
-        steps = np.array([s, s + reach * 0.5, s + reach])
-        depths = np.array([d0, (d0 + d1) / 2 + draw.uniform(-3, 3), d1])
-        lines.append(ribbon(body.muscle.at(steps, depths), draw.uniform(0.4, 1.1)))
-    for _ in range(int(6 + 0.5 * thick)):
-        s, d = draw.uniform(), draw.uniform(0.1, 1.0) * thick
-        x, y = body.muscle.at(np.array([s]), d)[0].tolist()
-        dots.append(oval(x, y, draw.uniform(0.7, 1.8), draw.uniform(0.7, 1.6), draw.uniform()))
-    scene.fill("strand", *lines, amount=0.55, within=body.inside)
+    count = int(12 + 1.8 * thick)
+    s, reach, d0, d1, bend, width = draw.uniforms(6 * count).reshape(6, count)
+    reach = 0.01 + 0.04 * reach
+    d0, d1 = d0 * 1.1 * thick, d1 * 1.1 * thick
+    at = body.muscle.at
+    middle = (d0 + d1) / 2.0 + 6.0 * (bend - 0.5)
+    lines = slivers(at(s, d0), at(s + 0.5 * reach, middle), at(s + reach, d1), 0.6 + 1.2 * width)
+    count = int(6 + 0.5 * thick)
+    s, d, rx, ry, u, v = draw.uniforms(6 * count).reshape(6, count)
+    spots = body.muscle.at(s, (0.1 + 0.9 * d) * thick)
+    axis = np.stack([u - 0.5, v - 0.5], axis=1)
+    dots = ovals(spots[:, 0], spots[:, 1], 0.7 + 1.1 * rx, 0.7 + 0.9 * ry, axis)
+    scene.fill("strand", *lines, amount=0.6, within=body.inside)
     scene.fill("muscle", *dots, amount=0.8, within=body.inside)
 
 

@@ -1,7 +1,9 @@
 """Small bowel, colon and mesentery."""
 
+import numpy as np
+
 from denoisebench.data.phantom import atlas_abdomen as atlas
-from denoisebench.data.phantom.curves import Curve, direction, grow, oval, ribbon
+from denoisebench.data.phantom.curves import Curve, direction, grow, oval, ribbon, slivers
 from denoisebench.data.phantom.painting import hollow, present, row, section
 from denoisebench.data.phantom.randomness import Stream
 from denoisebench.data.phantom.scene import Scene
@@ -21,19 +23,15 @@ def _mesentery(scene: Scene) -> None:
         return
     draw = scene.stream("mesentery")
     x0, y0, rx, ry = row(atlas.MESENTERY, scene.height)
-    veins, arteries = [], []
-    for k in range(36):
-        c, s = direction(draw.uniform())
-        x, y = x0 + c * rx * draw.uniform(0, 0.8), y0 + s * ry * draw.uniform(0, 0.8)
-        far = draw.uniform(4, 18)
-        wide = draw.uniform(0.8, 2.6)
-        line = ribbon(
-            [(x, y), (x + c * far * 0.5, y + s * far * 0.5 + 1), (x + c * far, y + s * far)],
-            (wide, wide, wide * 0.5),
-        )
-        (veins if k % 2 else arteries).append(line)
-    scene.fill("portal vein", *veins, amount=0.75)
-    scene.fill("artery", *arteries, amount=0.55)
+    u = draw.uniforms(8 * 44).reshape(8, 44, 1)
+    # towards the loops: vessels run outward from the root
+    out = np.concatenate([u[0] + u[1] - 1.0, u[2] + u[3] - 1.0], axis=1)
+    start = np.array([x0, y0]) + out * np.array([rx, ry])
+    far = out * 22.0 + np.concatenate([u[4] - 0.5, u[5] - 0.5], axis=1) * 14.0
+    middle = start + far / 2.0 + np.concatenate([u[5] - 0.5, u[6] - 0.5], axis=1) * 6.0
+    lines = slivers(start, middle, start + far, 0.8 + 2.2 * u[7, :, 0])
+    scene.fill("portal vein", *lines[::2], amount=0.75)
+    scene.fill("artery", *lines[1::2], amount=0.55)
 
 
 def _small_bowel(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from denoisebench.data.phantom.body import Body
 from denoisebench.data.phantom.curves import Curve, closed, grow, oval, ribbon, rotate
 from denoisebench.data.phantom.lung import draw_lungs
 from denoisebench.data.phantom.painting import draw_organs, outline
+from denoisebench.data.phantom.randomness import Stream
 from denoisebench.data.phantom.scene import Scene
 
 
@@ -34,33 +35,21 @@ def draw_chest(scene: Scene, body: Body) -> None:
 def _nodes(scene: Scene) -> None:
     """Draw lymph nodes, thymus remnants and small vessels in the mediastinal fat."""
     draw = scene.stream("nodes")
-    strands, nodes = [], []
+    strands = []
     for _ in range(16):
         x, y = draw.bell(0, 16), draw.uniform(-98, -20)
-        strands.append(
-            ribbon(
-                [
-                    (x, y),
-                    (x + draw.bell(0, 4), y + draw.bell(4, 4)),
-                    (x + draw.bell(0, 8), y + draw.bell(8, 6)),
-                ],
-                draw.uniform(0.5, 1.3),
-            )
-        )
-    for _ in range(draw.integer(2, 7)):
-        nodes.append(
-            oval(
-                draw.bell(0, 16),
-                draw.uniform(-70, -22),
-                draw.uniform(2, 5),
-                draw.uniform(1.6, 3.5),
-                draw.uniform(),
-                0.15,
-                draw,
-            )
-        )
+        bend = (x + draw.bell(0, 4), y + draw.bell(4, 4))
+        end = (x + draw.bell(0, 8), y + draw.bell(8, 6))
+        strands.append(ribbon([(x, y), bend, end], draw.uniform(0.5, 1.3)))
+    nodes = [_node(draw) for _ in range(draw.integer(2, 7))]
     scene.fill("strand", *strands, amount=0.5)
     scene.fill("lymph node", *nodes)
+
+
+def _node(draw: Stream) -> Curve:
+    x, y = draw.bell(0, 16), draw.uniform(-70, -22)
+    rx, ry = draw.uniform(2, 5), draw.uniform(1.6, 3.5)
+    return oval(x, y, rx, ry, draw.uniform(), 0.15, draw)
 
 
 def _arch(scene: Scene) -> None:
@@ -179,7 +168,7 @@ def _airways(scene: Scene) -> None:
     height = scene.height
     draw = scene.person.stream("airways")
     wide = draw.uniform(8, 10.5) * (0.9 if scene.person.female else 1.0)
-    curves, walls = [], []
+    curves = []
     if height < 1.42:
         x, y = -1.0, -33.0 - 4.0 * (height - 0.84)
         curves.append(oval(x, y, wide, wide * 0.95, 0.0, 0.06, draw))
@@ -188,9 +177,7 @@ def _airways(scene: Scene) -> None:
         for side in (1.0, -1.0):
             path = [(side * spread, -31), (side * (spread + 12), -26), (side * (spread + 24), -22)]
             curves.append(ribbon(path, (13, 11, 7)))
-    for curve in curves:
-        walls.append(grow(curve, 1.5))
-    scene.fill("cartilage", *walls, amount=0.6)
+    scene.fill("cartilage", *[grow(curve, 1.5) for curve in curves], amount=0.6)
     scene.fill("air", *curves)
 
 

@@ -60,12 +60,14 @@ def rotate(curve: Curve, turns: float) -> Curve:
 
 def move(curve: Curve, x: float, y: float) -> Curve:
     """Shift a curve."""
-    return curve + np.array([x, y])
+    moved: Curve = curve + np.array([x, y])
+    return moved
 
 
 def mirror(curve: Curve) -> Curve:
     """Swap left and right, keeping the sense of rotation."""
-    return curve[::-1] * np.array([-1.0, 1.0])
+    flipped: Curve = curve[::-1] * np.array([-1.0, 1.0])
+    return flipped
 
 
 @lru_cache(maxsize=16)
@@ -93,6 +95,27 @@ def closed(points: Sequence[Point] | Curve, steps: int = 6) -> Curve:
     """Draw a smooth closed curve through points (Catmull and Rom, 1974)."""
     knots = np.asarray(points, dtype=np.float64)
     return _through(np.concatenate([knots[-1:], knots, knots[:2]]), steps)
+
+
+@lru_cache(maxsize=4)
+def _round_basis(steps: int) -> NDArray[np.float64]:
+    t = np.arange(steps) / steps
+    tt, ttt = t * t, t * t * t
+    weights = [
+        (1.0 - 3.0 * t + 3.0 * tt - ttt) / 6.0,
+        (4.0 - 6.0 * tt + 3.0 * ttt) / 6.0,
+        (1.0 + 3.0 * t + 3.0 * tt - 3.0 * ttt) / 6.0,
+        ttt / 6.0,
+    ]
+    return np.stack(weights)[:, :, None]
+
+
+def rounded(points: Curve, steps: int = 8) -> Curve:
+    """Draw a closed curve near points, without corners (a uniform cubic B-spline)."""
+    w = _round_basis(steps)
+    p = np.concatenate([points[-1:], points, points[:2]])[:, None, :]
+    curve: Curve = p[:-3] * w[0] + p[1:-2] * w[1] + p[2:-1] * w[2] + p[3:] * w[3]
+    return curve.reshape(-1, 2)
 
 
 def opened(points: Sequence[Point] | Curve, steps: int = 5) -> Curve:
@@ -135,16 +158,48 @@ def ovals(
     y: NDArray[np.float64],
     rx: NDArray[np.float64],
     ry: NDArray[np.float64],
-    turns: NDArray[np.float64],
+    axis: Curve,
 ) -> list[Curve]:
-    """Draw many small ellipses; their angles are rounded to 1/64 of a turn."""
-    axis = CIRCLE[np.floor(turns * _TURNS).astype(np.int64) % _TURNS]
-    cosine, sine = axis[:, :1], axis[:, 1:]
+    """Draw many small ellipses; `axis` is the direction of rx of each, of any length."""
+    along, across = axis[:, :1], axis[:, 1:]
+    length = np.sqrt(along * along + across * across) + 1e-9
+    cosine, sine = along / length, across / length
     u = _SMALL_CIRCLE[:, 0] * rx[:, None]
     v = _SMALL_CIRCLE[:, 1] * ry[:, None]
     curves = np.empty((len(x), len(_SMALL_CIRCLE), 2))
     curves[:, :, 0] = u * cosine - v * sine + x[:, None]
     curves[:, :, 1] = u * sine + v * cosine + y[:, None]
+    return list(curves)
+
+
+def slivers(start: Curve, middle: Curve, end: Curve, width: NDArray[np.float64]) -> list[Curve]:
+    """Draw many thin bent lines, pointed at both ends, each through three points.
+
+    Args:
+        start, middle, end: (N, 2).
+        width: (N,), at the middle.
+    """
+    chord = end - start
+    x, y = chord[:, 0], chord[:, 1]
+    half = 0.5 * width / (np.sqrt(x * x + y * y) + 1e-9)
+    out = np.stack([y * half, -x * half], axis=1)
+    # a parabola through the three points, read at its quarters
+    early = 0.375 * start + 0.75 * middle - 0.125 * end
+    late = 0.375 * end + 0.75 * middle - 0.125 * start
+    near = 0.75 * out
+    curves = np.stack(
+        [
+            start,
+            early + near,
+            middle + out,
+            late + near,
+            end,
+            late - near,
+            middle - out,
+            early - near,
+        ],
+        axis=1,
+    )
     return list(curves)
 
 
@@ -184,9 +239,17 @@ def ribbon(
     else:
         half = _along(widths, steps) / 2.0
     offset = normals(line, is_closed=False) * half[:, None]
-    tip = line[-1:] + (line[-1:] - line[-2:-1]) * (half[-1] / (_length(line[-1] - line[-2]) + 1e-9))
-    tail = line[:1] + (line[:1] - line[1:2]) * (half[0] / (_length(line[0] - line[1]) + 1e-9))
-    return np.concatenate([tail, line + offset, tip, (line - offset)[::-1]])
+    tip = _cap(line[-1], line[-2], offset[-1], float(half[-1]))
+    tail = _cap(line[0], line[1], -offset[0], float(half[0]))
+    return np.concatenate([line + offset, tip, (line - offset)[::-1], tail])
+
+
+def _cap(end: Curve, before: Curve, offset: Curve, half: float) -> Curve:
+    """Return three points of a round end, from +offset to -offset."""
+    out = (end - before) * (half / (_length(end - before) + 1e-9))
+    side = offset * 0.7071067811865476
+    on = out * 0.7071067811865476
+    return np.stack([end + side + on, end + out, end - side + on])
 
 
 def _length(step: NDArray[np.float64]) -> float:

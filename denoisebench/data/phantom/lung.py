@@ -77,17 +77,21 @@ def _dots(
     reach: float,
 ) -> None:
     """Draw vessels that the slice cuts across: thinner and more of them far from the hilum."""
-    u, v, a, b, c, turns = draw.uniforms(6 * 210).reshape(6, 210)
+    count = 300
+    u, v, a, b, c, d = draw.uniforms(6 * count).reshape(6, count)
     x = side * (28.0 + 106.0 * u)
     y = -22.0 + 98.0 * (2.0 * v - 1.0)
     near_x, near_y = np.abs(x) - _HILUM[0], y - _HILUM[1]
     away = (near_x * near_x + near_y * near_y) / 8000.0
-    radius = reach * (0.3 + 2.0 * a * b * b / (0.4 + away))
-    dots = ovals(x, y, radius * (1.0 + 1.8 * c * c), radius, turns)
+    radius = reach * (0.28 + 1.45 * a * b * b / (0.4 + away))
+    # most run outward from the hilum and are cut along; the rest are cut across
+    outward = np.stack([side * near_x + 30.0 * (c - 0.5), near_y + 60.0 * (d - 0.5)], axis=1)
+    stretch = np.where(c < 0.45, 1.0 + 14.0 * d * d, 1.0 + 0.8 * d)
+    dots = ovals(x, y, radius * np.minimum(stretch, 9.0 / radius), radius, outward)
     for k, dot in enumerate(dots):
         wide = float(radius[k])
         (vessels if wide > 0.9 else small).append(dot)
-        if wide > 1.5 and away[k] < 0.5:
+        if wide > 1.6 and away[k] < 0.5 and d[k] < 0.4:
             bronchi.append((float(x[k]) + side * wide * 1.9, float(y[k]) - wide, wide * 0.7))
 
 

@@ -26,6 +26,8 @@ _VESSELS: tuple[Organ, ...] = (
 def draw_neck(scene: Scene, body: Body) -> None:
     """Draw what lies before the cervical spine."""
     height = scene.height
+    if 0.8 < height < 1.2:
+        _axilla(scene, body)
     if height > 0.98:
         return
     scene.limit = body.inside
@@ -37,6 +39,26 @@ def draw_neck(scene: Scene, body: Body) -> None:
     for side in (1.0, -1.0):
         _vessels(scene, side)
     scene.limit = None
+
+
+def _axilla(scene: Scene, body: Body) -> None:
+    """Draw the vessels and nodes of the armpits."""
+    draw = scene.stream("axilla")
+    for side in (1.0, -1.0):
+        x, y = side * draw.uniform(100, 116), -46.0 - 40.0 * (scene.height - 0.8)
+        slant = draw.uniform(0.05, 0.15)
+        scene.fill("vein", oval(x, y + 9, 7, 4, side * slant), within=body.inside)
+        scene.fill("artery", oval(x + side * 4, y, 5, 3.4, side * slant), within=body.inside)
+        nodes = [
+            oval(
+                x + draw.bell(0, 14),
+                y + draw.bell(18, 14),
+                draw.uniform(1.5, 5),
+                draw.uniform(1, 3),
+            )
+            for _ in range(9)
+        ]
+        scene.fill("lymph node", *nodes, amount=0.8, within=body.inside)
 
 
 def _vessels(scene: Scene, side: float) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from denoisebench.data.phantom.body import Array, Body, at_height
-from denoisebench.data.phantom.curves import Curve, closed, grow, mirror, oval, ribbon
+from denoisebench.data.phantom.curves import Curve, closed, grow, mirror, oval, slivers
 from denoisebench.data.phantom.raster import Mask
 from denoisebench.data.phantom.scene import Scene
 
@@ -179,30 +179,22 @@ def streaks(scene: Scene, name: str, curves: Sequence[Curve], within: Mask, shar
         share: how many, 0 to 1.
     """
     draw = scene.stream("streaks", name)
-    lines = []
+    ends: list[Array] = []
     for curve in curves:
         box = curve.max(axis=0) - curve.min(axis=0)
-        width, depth = box.tolist()
-        count = int(share * (1.0 + (width + depth) / 9.0) * draw.uniform(0.4, 1.4))
-        for _ in range(count):
-            lines.append(_streak(draw.uniforms(6), curve))
-    if lines:
-        scene.fill("fat", *lines, amount=0.4 + 0.45 * share, broken=True, within=within)
-
-
-def _streak(u: Array, curve: Curve) -> Curve:
-    count = len(curve)
-    first = int(u[0] * count)
-    second = (first + count // 3 + int(u[1] * count / 3)) % count
-    a, b = curve[first], curve[second]
-    start = a + (b - a) * (0.02 + 0.4 * u[2])
-    end = start + (b - a) * (0.2 + 0.45 * u[3])
-    side = np.array([b[1] - a[1], a[0] - b[0]]) * (0.16 * (u[4] - 0.5))
-    middle = (start + end) / 2.0 + side
-    return ribbon(np.stack([start, middle, end]), (0.3, 0.5 + 1.1 * float(u[5]), 0.3))
-
-
-def shell(scene: Scene, curves: Sequence[Curve], thick: float, rind: str, core: str) -> Mask:
-    """Paint hollow things: a rind of some thickness round a core; return the core's mask."""
-    scene.fill(rind, *curves)
-    return scene.fill(core, *[grow(curve, -thick) for curve in curves])
+        count = int(share * (1.0 + float(box[0] + box[1]) / 9.0) * draw.uniform(0.4, 1.4))
+        if count:
+            u = draw.uniforms(2 * count).reshape(2, count)
+            first = (u[0] * len(curve)).astype(np.int64)
+            second = (first + ((1.0 + u[1]) * len(curve) / 3).astype(np.int64)) % len(curve)
+            ends.append(np.concatenate([curve[first], curve[second]], axis=1))
+    if not ends:
+        return
+    both = np.concatenate(ends)
+    a, b = both[:, :2], both[:, 2:]
+    v = draw.uniforms(4 * len(both)).reshape(4, len(both), 1)
+    start = a + (b - a) * (0.02 + 0.4 * v[0])
+    end = start + (b - a) * (0.2 + 0.45 * v[1])
+    side = np.stack([b[:, 1] - a[:, 1], a[:, 0] - b[:, 0]], axis=1) * (0.16 * (v[2] - 0.5))
+    lines = slivers(start, (start + end) / 2.0 + side, end, 0.6 + 1.2 * v[3, :, 0])
+    scene.fill("fat", *lines, amount=0.4 + 0.45 * share, broken=True, within=within)

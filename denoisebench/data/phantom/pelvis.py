@@ -29,7 +29,11 @@ def _organs(scene: Scene) -> None:
     draw = person.stream("pelvic organs")
     if height > 3.75:
         scene.fill("visceral fat", oval(0, 0, 70, 62))
-    filling = draw.uniform(0.55, 1.15)
+        drop = (height - 3.75) * 30.0
+        sling = [(12, -38), (32 - drop, -8), (33 - drop, 24), (18, 50), (0, 58)]
+        levator = ribbon(sling, (3.0, 5.0, 6.0, 6.0, 5.0))
+        scene.fill("muscle", levator, mirror(levator))
+    filling = draw.uniform(0.75, 1.3)
     if person.female and 3.45 < height < 3.75:
         lean = draw.uniform(-14, 14)
         scene.fill(
@@ -46,15 +50,15 @@ def _organs(scene: Scene) -> None:
     swell = 1.0 - (height - 3.66) * (height - 3.66) / 0.06
     if swell > 0.05:
         size = filling * float(np.sqrt(swell))
-        curve = oval(draw.uniform(-3, 3), -28, 42 * size, 30 * size, 0.0, 0.08, draw)
+        curve = oval(draw.uniform(-3, 3), -26, 46 * size, 32 * size, 0.0, 0.08, draw)
         hollow(scene, curve, 2.6, "urine", 0.0, "bladder wall")
     if not person.female and height > 3.8:
         scene.fill(
             "prostate", oval(0, 4, draw.uniform(20, 27), draw.uniform(15, 21), 0, 0.06, draw)
         )
     if person.female and height > 3.78:
-        scene.fill("uterus", oval(0, 14, 19, 7, 0, 0.12, draw), offset=-14.0)
-        scene.fill("bladder wall", oval(0, -8, 8, 8, 0, 0.1, draw))
+        scene.fill("uterus", oval(0, 12, 22, 11, 0, 0.12, draw), offset=-14.0)
+        scene.fill("bladder wall", oval(0, -12, 11, 11, 0, 0.1, draw))
     nodes = [
         oval(draw.uniform(-60, 60), draw.uniform(-40, 50), draw.uniform(1, 2.5), 1.6)
         for _ in range(16)
@@ -87,9 +91,10 @@ def _sacrum(scene: Scene) -> None:
     bone(scene, closed(whole(half)), thick=1.5, rind="thin cortex")
     middle = float(half[0, 1])
     if height < 3.55:
-        holes = []
-        for side in (1.0, -1.0):
-            holes.append(oval(side * draw.uniform(15, 20), middle + 14, 4.2, 5.0, side * 0.1))
+        holes = [
+            oval(side * draw.uniform(15, 20), middle + 14, 4.2, 5.0, side * 0.1)
+            for side in (1.0, -1.0)
+        ]
         scene.fill("cortex", *[grow(h, 1.2) for h in holes], amount=0.6)
         scene.fill("fat", *holes)
         scene.fill("canal", *[oval(float(h[0, 0]) - 4, middle + 14, 2.4, 2.6) for h in holes])
@@ -100,7 +105,7 @@ def _sacrum(scene: Scene) -> None:
 
 def _ilium(scene: Scene) -> None:
     height = scene.height
-    if not height < 3.66:
+    if not height < 3.685:
         return
     points = at_height([(key[0], key[1]) for key in atlas.ILIUM], height)
     widths = at_height([(key[0], key[2]) for key in atlas.ILIUM], height).tolist()
@@ -140,17 +145,17 @@ def _hip(scene: Scene, side: float) -> None:
         shaft = ribbon([(104, 2), (120, 2), (132, 10)], (30.0, 34.0, 26.0))
         bone(scene, *placed(shaft), thick=2.4)
         return
-    if height > 3.64:
+    if height > 3.66:
         points = at_height([(key[0], key[1]) for key in atlas.SOCKET], height)
         widths = at_height([(key[0], key[2]) for key in atlas.SOCKET], height).tolist()
         bone(scene, *placed(ribbon(points, widths)), thick=1.6)
-    if height > 3.655:
+    if height > 3.67:
         size = draw.uniform(21.5, 25.0)
-        grown = min((height - 3.63) * 9.0, 1.0)
+        grown = min(0.62 + (height - 3.67) * 9.0, 1.0)
         head = [oval(96, -7, size * grown, size * grown, 0.0, 0.02, draw)]
         if height > 3.78:
             head.append(ribbon([(100, -6), (120, 0), (138, 10)], (26.0, 22.0, 24.0)))
-        scene.fill("muscle", *placed(grow(head[0], 3.0)), amount=0.7)
+        scene.fill("muscle", *placed(grow(head[0], 4.0)))
         bone(scene, *placed(*head), thick=1.5)
     if 3.74 < height <= 3.8:
         bone(scene, *placed(oval(140, 6, 10, 14, 0.1, 0.1, draw)), thick=1.3)

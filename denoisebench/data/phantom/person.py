@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from denoisebench.data.phantom.randomness import Stream
 from denoisebench.data.phantom.tissue import TISSUES
+from denoisebench.errors import UsageError
 
 PHASES = ("plain", "plain", "plain", "arterial", "arterial", "portal", "portal", "portal")
 
@@ -53,14 +54,16 @@ class Person:
 @lru_cache(maxsize=64)
 def make_person(number: int) -> Person:
     """Draw a patient's traits from its seed."""
+    if number < 0:
+        raise UsageError(f"a phantom patient is an integer from 0 up, got {number}")
     draw = Stream("phantom-1", number, "person")
     female = draw.chance(0.46)
     lean = 0.95 if female else 1.0
     width, depth = draw.bell(lean, 0.055), draw.bell(lean * 1.09, 0.06)
     fat = draw.uniform()
-    fat_mm = (11.0 if female else 7.0) + 26.0 * fat * fat * (1.2 if female else 0.8)
+    fat_mm = (8.0 if female else 5.0) + 24.0 * fat * fat * (1.2 if female else 0.8)
     phase = draw.choice(PHASES)
-    field_of_view = (322.0 * width + 2.0 * fat_mm) * draw.uniform(0.99, 1.2) + 8.0
+    field_of_view = (322.0 * width + 2.0 * fat_mm) * draw.uniform(0.96, 1.16) + 6.0
     near = draw.uniform(0.13, 0.235)
     far = draw.uniform(-0.035, 0.02)
     return Person(
@@ -77,7 +80,7 @@ def make_person(number: int) -> Person:
         pixel_mm=field_of_view / 512.0,
         near=near,
         far=far,
-        grain=draw.uniform(0.75, 1.35),
+        grain=draw.uniform(1.5, 2.6),
         hu=_numbers(number, phase),
     )
 

@@ -55,17 +55,20 @@ def cover(curves: Sequence[Curve], size: int) -> Mask:
     rows, columns = bottom - top, right - left
     upright = starts[:, 1] != ends[:, 1]
     x, y, x_end, y_end = _cut_at_rows(starts[upright], ends[upright], rows)
-    area = _accumulate(*_cut_at_columns(x, y, x_end, y_end), rows, columns)
+    row, height, double_x = _cut_at_columns(x, y, x_end, y_end)
+    area = _accumulate(row, height, double_x, rows, columns)
     share = np.minimum(np.abs(area).astype(np.float32) * _WHOLE, np.float32(1.0))
     return Mask((slice(top, bottom), slice(left, right)), share)
 
 
 def _edges(curves: Sequence[Curve]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    grids = [np.rint(curve * float(_SUB)).astype(np.int64) for curve in curves]
-    if len(grids) == 1:
-        return grids[0], np.concatenate([grids[0][1:], grids[0][:1]])
-    following = [part for grid in grids for part in (grid[1:], grid[:1])]
-    return np.concatenate(grids), np.concatenate(following)
+    """Return both ends of each edge on the fine grid."""
+    points = curves[0] if len(curves) == 1 else np.concatenate(curves)
+    starts = np.rint(points * float(_SUB)).astype(np.int64)
+    following = np.arange(1, len(points) + 1)
+    ends = np.cumsum([len(curve) for curve in curves])
+    following[ends - 1] = ends - [len(curve) for curve in curves]
+    return starts, starts[following]
 
 
 def _box(points: NDArray[np.int64], size: int) -> tuple[int, int, int, int] | None:
@@ -95,7 +98,8 @@ def _between(
 ) -> NDArray[np.int64]:
     """Return the value on the line from (a, value_a) to (b, value_b), rounded to the grid."""
     slope = (value_b - value_a).astype(np.float64) / np.maximum(b - a, 1)
-    return value_a + np.rint((at - a) * slope).astype(np.int64)
+    value: NDArray[np.int64] = value_a + np.rint((at - a) * slope).astype(np.int64)
+    return value
 
 
 def _cut_at_rows(

@@ -11,7 +11,7 @@ from denoisebench.data.phantom.texture import field
 from denoisebench.data.phantom.tissue import TISSUES, Tissue
 
 # structure sizes of the four texture fields, mm between lattice points
-_PITCHES_MM = (1.1, 2.2, 6.0, 26.0)
+_PITCHES_MM = (1.0, 2.3, 6.0, 26.0)
 
 
 class Scene:
@@ -48,28 +48,38 @@ class Scene:
             pitch = pitch_mm / self.pixel_mm
             coarse = max(pitch, 1.0)
             grain = field(self.stream("texture", order), self.size, coarse, coarse)
-            weight = min(pitch, 1.0) * (self.person.grain if order < 2 else 1.0)
+            weight = min(pitch, 1.0) * (self.person.grain if order == 0 else 1.0)
             self._grains.append(grain * np.float32(weight))
 
-    def pixels(self, curve: Curve) -> Curve:
-        """Return a curve of the atlas, in mm, as this patient's, in pixels."""
+    def pixels(self, curve: Curve, smooth: bool = False) -> Curve:
+        """Return a curve of the atlas, in mm, as this patient's, in pixels.
+
+        Args:
+            curve: in the atlas.
+            smooth: leave out the bends of a few millimetres, for the skin.
+        """
         w = self._waves
         x, y = curve[:, 0], curve[:, 1]
         h = self.height * 0.35
         across = wave(y * 0.0075 + (w[0] + h * w[1])) * 3.5 + wave(x * 0.011 + w[2] + y * 0.004) * 2
         along = wave(x * 0.0068 + (w[3] + h * w[4])) * 3.5 + wave(y * 0.012 + w[5] - x * 0.005) * 2
-        across += wave(y * 0.043 + x * 0.017 + w[6]) * 0.6 + wave(x * 0.09 + y * 0.06 + w[7]) * 0.18
-        along += wave(x * 0.047 - y * 0.013 + w[8]) * 0.6 + wave(y * 0.08 - x * 0.07 + w[9]) * 0.18
+        if not smooth:
+            across += wave(y * 0.043 + x * 0.017 + w[6]) * 0.6
+            across += wave(x * 0.09 + y * 0.06 + w[7]) * 0.2
+            along += wave(x * 0.047 - y * 0.013 + w[8]) * 0.6
+            along += wave(y * 0.08 - x * 0.07 + w[9]) * 0.2
         x = (x + across) * self.person.width
         y = (y + along) * self.person.depth
         cosine, sine = self._tilt
-        turned_x = x * cosine - y * sine + self._shift[0]
-        turned_y = x * sine + y * cosine + self._shift[1]
-        middle = self.size / 2.0
         placed = np.empty_like(curve)
-        placed[:, 0] = turned_x / self.pixel_mm + middle
-        placed[:, 1] = turned_y / self.pixel_mm + middle
+        middle = self.size / 2.0
+        placed[:, 0] = (x * cosine - y * sine + self._shift[0]) / self.pixel_mm + middle
+        placed[:, 1] = (x * sine + y * cosine + self._shift[1]) / self.pixel_mm + middle
         return placed
+
+    def cover_smooth(self, *curves: Curve) -> Mask:
+        """Return the coverage of the union of closed curves in mm, without fine bends."""
+        return raster.cover([self.pixels(curve, smooth=True) for curve in curves], self.size)
 
     def cover_stiff(self, *curves: Curve) -> Mask:
         """Return the coverage of curves that are no part of the patient: not bent, not turned."""
@@ -80,9 +90,13 @@ class Scene:
         """Return the coverage of the union of closed curves given in mm."""
         if not curves:
             return EMPTY
-        ends = np.cumsum([len(curve) for curve in curves])[:-1]
+        sizes = [len(curve) for curve in curves]
         placed = self.pixels(np.concatenate(curves) if len(curves) > 1 else curves[0])
-        return raster.cover(np.split(placed, ends), self.size)
+        parts, start = [], 0
+        for size in sizes:
+            parts.append(placed[start : start + size])
+            start += size
+        return raster.cover(parts, self.size)
 
     def grain(self, mask: Mask, tissue: Tissue) -> Grey:
         """Return a tissue's texture for the box of a mask, HU."""

@@ -35,14 +35,14 @@ def bone(
     """Paint cortex with marrow inside it; the cortex thins with age."""
     thin = thick * (1.12 - 0.4 * scene.person.age)
     scene.fill(rind, *curves)
-    scene.fill(core, *[grow(curve, -thin) for curve in curves], offset=45.0)
+    scene.fill(core, *[grow(curve, -thin) for curve in curves], offset=32.0)
     scene.fill(core, *[grow(curve, -thin - 2.2) for curve in curves], amount=0.8, offset=-10.0)
 
 
 def draw_vertebra(scene: Scene) -> None:
     """Draw the vertebra or the disc at this height, its arch and the canal."""
     height = scene.height
-    if height > 3.2:
+    if height > 3.13:
         return
     rx, ry, canal_x, canal_y = row(_SPINE, height)
     place = height * _VERTEBRAE[int(height)] + scene.person.stream("spine").uniform()
@@ -65,8 +65,7 @@ def draw_vertebra(scene: Scene) -> None:
 def _veins_of_body(scene: Scene, ry: float, phase: float) -> None:
     if 0.2 < phase < 0.5:
         lines = [ribbon([(0, ry * 0.8), (0, ry * 0.1)], (2.4, 1.2))]
-        for side in (1.0, -1.0):
-            lines.append(ribbon([(0, ry * 0.2), (side * 6, -ry * 0.3)], (1.2, 0.6)))
+        lines += [ribbon([(0, ry * 0.2), (x, -ry * 0.3)], (1.2, 0.6)) for x in (6.0, -6.0)]
         scene.fill("canal", *lines, amount=0.6)
 
 
@@ -193,6 +192,10 @@ _BLADE = (
 )
 
 
+# how far from the midline the head of the humerus lies
+_HEAD = ((0.69, (134.0,)), (0.82, (164.0,)), (1.0, (156.0,)))
+
+
 def draw_shoulders(scene: Scene) -> None:
     """Draw the shoulder blades, collar bones and heads of the humerus."""
     height = scene.height
@@ -213,6 +216,8 @@ def draw_shoulders(scene: Scene) -> None:
             curves.append(ribbon(part, 11.0))
         if curves:
             bone(scene, *[c if side > 0 else mirror(c) for c in curves], thick=1.3)
-        if 0.7 < height < 0.98 and not (scene.person.arms_up and height > 0.9):
-            head = oval(side * 166, -8, 23, 24, 0.0, 0.05, draw)
+        if 0.69 < height < 0.98 and not (scene.person.arms_up and height > 0.9):
+            reach = float(at_height(_HEAD, height)[0])
+            head = oval(side * reach, -8, 22, 24, 0.0, 0.05, draw)
+            scene.fill("visceral fat", grow(head, 3.0), broken=True)
             bone(scene, head, thick=2.2, core="marrow")

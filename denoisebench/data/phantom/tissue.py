@@ -30,22 +30,22 @@ class Tissue:
     marbling: float = 0.0
 
 
-_SOFT = (8.0, 5.0, 3.0, 2.0)
+_SOFT = (9.0, 6.0, 3.0, 2.0)
 _FLUID = (6.0, 3.0, 1.5, 1.0)
-_BLOOD = (7.0, 4.0, 2.0, 2.0)
+_BLOOD = (8.0, 5.0, 2.0, 2.0)
 _SPONGY = (30.0, 32.0, 22.0, 18.0)
 
 TISSUES: dict[str, Tissue] = {
     "skin": Tissue((10, 45), texture=(10, 8, 4, 4)),
-    "fat": Tissue((-113, -98), texture=(7, 6, 4, 4)),
-    "visceral fat": Tissue((-112, -95), texture=(7, 7, 7, 6)),
-    "muscle": Tissue((46, 60), (52, 66), (56, 72), (8, 7, 6, 4), 26.0),
+    "fat": Tissue((-113, -98), texture=(8, 7, 5, 4)),
+    "visceral fat": Tissue((-110, -88), texture=(8.5, 8.5, 8, 6)),
+    "muscle": Tissue((46, 60), (52, 66), (56, 72), (9.5, 8, 6, 4), 30.0),
     "strand": Tissue((-45, 0), texture=(5, 5, 5, 3)),
     "cartilage": Tissue((85, 125), texture=(7, 8, 8, 4)),
     "disc": Tissue((75, 110), texture=(5, 5, 4, 3)),
     "cortex": Tissue((560, 900), texture=(50, 50, 40, 40)),
     "thin cortex": Tissue((300, 460), texture=(45, 45, 40, 30)),
-    "marrow": Tissue((120, 240), (125, 245), (130, 250), _SPONGY),
+    "marrow": Tissue((105, 215), (110, 220), (115, 225), _SPONGY),
     "yellow marrow": Tissue((-40, 60), texture=(25, 25, 15, 10)),
     "canal": Tissue((15, 38), (18, 42), (22, 44), _SOFT),
     "cord": Tissue((32, 46), texture=_SOFT),
@@ -65,11 +65,11 @@ TISSUES: dict[str, Tissue] = {
     "thyroid": Tissue((85, 125), (140, 210), (130, 190), _SOFT),
     "gland": Tissue((15, 45), (40, 75), (55, 90), (8, 9, 8, 5), 30.0),
     "breast gland": Tissue((5, 40), (15, 50), (20, 60), (9, 11, 12, 8), 50.0),
-    "liver": Tissue((45, 66), (62, 84), (98, 125), (8, 6, 4, 3)),
+    "liver": Tissue((45, 66), (62, 84), (98, 125), (9, 7, 4, 3)),
     "lesion": Tissue((25, 42), (38, 110), (48, 85), (5, 6, 6, 4)),
     "cyst": Tissue((-2, 15), texture=_FLUID),
     "gallbladder": Tissue((2, 18), texture=_FLUID),
-    "spleen": Tissue((42, 54), (85, 140), (110, 135), (8, 6, 4, 3)),
+    "spleen": Tissue((42, 54), (85, 140), (110, 135), (9, 7, 4, 3)),
     "pancreas": Tissue((28, 44), (75, 110), (75, 100), (8, 8, 7, 4), 34.0),
     "adrenal": Tissue((10, 35), (40, 75), (50, 80), _SOFT),
     "kidney cortex": Tissue((28, 38), (150, 215), (165, 215), _SOFT),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from denoisebench.data.phantom.atlas_muscle import BACK, BUTTOCK, OVALS, PLATES, THIGH
+from denoisebench.data.phantom.atlas_muscle import BACK, BUTTOCK, GAPS, OVALS, PLATES, THIGH
 from denoisebench.data.phantom.body import Body, at_height, whole
 from denoisebench.data.phantom.curves import closed, grow, mirror, ribbon
 from denoisebench.data.phantom.painting import both_sides, streaks, wall_plates
@@ -13,6 +13,7 @@ def draw_wall(scene: Scene, body: Body) -> None:
     """Paint the muscles of neck, shoulders, chest, belly, back and hip."""
     scene.limit = body.inside
     _bed(scene)
+    scene.fill("visceral fat", *both_sides(scene, GAPS, 0.2), broken=True)
     _ring(scene, body)
     share = 0.25 + 0.7 * (1.0 - scene.person.muscle) * (0.4 + 0.6 * scene.person.age)
     plates = wall_plates(scene, body, PLATES)
@@ -21,11 +22,14 @@ def draw_wall(scene: Scene, body: Body) -> None:
         # fascia: a dark seam of fat round each muscle, painted before the muscle itself;
         # left and right lie one after the other and never overlap
         for left, right in zip(curves[::2], curves[1::2], strict=True):
-            scene.fill("visceral fat", grow(left, 1.2), grow(right, 1.2), broken=True)
+            seam = 0.9 if name == "ovals" else 0.65
+            both = (grow(left, 1.2), grow(right, 1.2))
+            scene.fill("visceral fat", *both, amount=seam, broken=True)
             scene.fill("muscle", left, right)
         if curves:
             mask = scene.cover(*curves)
-            streaks(scene, name, curves, intersect(mask, body.inside), share)
+            dense = share if name == "ovals" else 0.4 * share
+            streaks(scene, name, curves, intersect(mask, body.inside), dense)
     scene.limit = None
 
 

@@ -14,6 +14,7 @@ from denoisebench.plugins.knob import fitted, literal_text
 def has_a_summary(card: Card) -> None:
     """The docstring's first line says what the plug-in is."""
     assert card.summary, f"{card.object_name} has no docstring"
+    assert not card.summary.endswith(":"), f"the docstring begins with {card.summary!r}"
 
 
 @contract(ANY, mend='describe each knob in a "Knobs:" section of the docstring, a line each')
@@ -33,7 +34,7 @@ def accepts_its_own_defaults(card: Card) -> None:
             raise AssertionError(str(error)) from None
 
 
-@contract(ANY, mend="take the names of contracts from `denoisebench check`")
+@contract(ANY, mend="known maps names of contracts to reasons; a contract is named as it fails")
 def knows_contracts_that_exist(card: Card) -> None:
     """What the card lists as known to fail are contracts, each with a reason."""
     known = card.facts.get("known", {})

@@ -17,7 +17,7 @@ def grey(batch: int = 2, height: int = 64, width: int = 64) -> Tensor:
     for number in range(batch):
         shift = 0.1 * number
         image = torch.zeros(height, width)
-        image[(rows / 0.9) ** 2 + ((columns - shift) / 0.8) ** 2 < 1] = 130.0 - 5 * number
+        image[(rows / 0.9) ** 2 + ((columns - shift) / 0.8) ** 2 < 1] = 130.0 - 30 * (number % 4)
         image[(rows + 0.2) ** 2 + (columns + 0.4) ** 2 < 0.06] = 60.0
         image[(rows - 0.3) ** 2 + (columns - 0.3) ** 2 < 0.04] = 220.0
         slices.append(image)

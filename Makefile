@@ -1,0 +1,37 @@
+# `make run` and `make test` do all the set-up they need; `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+setup: $(VENV)/.installed ## make the virtual environment and fetch the weights of LPIPS
+	@$(BIN)/denoisebench weights fetch lpips >/dev/null \
+	  || echo "weights could not be fetched: LPIPS will be missing from the boards (denoisebench weights fetch lpips)" >&2
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+run: setup ## train the 2017 system on the embedded phantom, score it beside BM3D, print the board
+	$(BIN)/denoisebench run --gen unet7 --loss cgan+l1
+
+test: setup ## the tests
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.installed ## style, types, direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## speed, side by side
+	$(BIN)/python -m pytest benchmarks/perf --benchmark-only
+
+clean: ## remove what was made here, except runs
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .benchmarks

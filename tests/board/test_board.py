@@ -1,0 +1,118 @@
+import csv
+import io
+import json
+from itertools import pairwise
+
+import pytest
+from rich.console import Console
+
+from denoisebench.board import render
+from denoisebench.board.board import boards, collect
+from denoisebench.scoring.result import MetricResult, Result
+
+
+def metric(mean, **changes) -> MetricResult:
+    values = {"mean": mean, "lo": None, "hi": None, "unit": "dB", "better": "higher", "version": 1,
+              "n": 4, "missing": 0}  # fmt: skip
+    return MetricResult(**{**values, **changes})
+
+
+def result(method, psnr=30.0, **changes) -> Result:
+    values = {
+        "method": method, "kind": "network", "task": "ct-sigma50", "task_version": 1,
+        "data": "phantom", "data_digest": "d" * 64, "split_digest": "e" * 64, "recipe": method,
+        "n_slices": 4, "n_patients": 2, "metrics": {"psnr": metric(psnr)}, "parameters": 1_234_567,
+        "device": "CPU", "status": "done",
+    }  # fmt: skip
+    return Result(**{**values, **changes})
+
+
+def board(*results: Result):
+    return boards([(r.method, r) for r in results])
+
+
+def test_the_best_comes_first():
+    (found,) = board(result("a", 28), result("b", 31), result("c", 29))
+    assert [(row.rank, row.result.method) for row in found.rows] == [(1, "b"), (2, "c"), (3, "a")]
+
+
+def test_a_metric_of_which_less_is_better_ranks_the_other_way():
+    low, high = (metric(value, better="lower", unit="HU") for value in (10.0, 20.0))
+    (found,) = board(result("a", metrics={"e": high}), result("b", metrics={"e": low}))
+    assert [row.result.method for row in found.rows] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": "ct-sigma50-wide"},
+        {"task_version": 2},
+        {"data_digest": "0" * 64},
+        {"split_digest": "0" * 64},
+        {"evaluation_version": 2},
+        {"metrics": {"psnr": metric(30.0, version=2)}},
+        {"metrics": {"psnr": metric(30.0), "ssim": metric(0.5)}},
+    ],
+)
+def test_results_with_different_keys_never_share_a_table(change):
+    assert len(board(result("a"), result("b"))) == 1
+    assert len(board(result("a"), result("b", **change))) == 2
+
+
+def test_nulls_and_unfinished_rows_stand_without_rank():
+    diverged = result("b", metrics={}, status="diverged", reason="l1 is nan at step 3")
+    partial = result("c", 50.0, status="partial")
+    null = result("d", metrics={"psnr": metric(None, reason="no weights")})
+    (found,) = board(result("a", 20.0), diverged, partial, null)
+    ranks = {row.result.method: row.rank for row in found.rows}
+    assert ranks == {"a": 1, "b": None, "c": None, "d": None}
+    assert "b: diverged, l1 is nan at step 3" in render.notes(found)
+    assert "psnr is missing: no weights" in render.notes(found)
+
+
+def test_all_formats_hold_the_same_rows():
+    found = board(result("unet7 · cgan + 100*l1", 31.25), result("bm3d", 29.5, licence="nc"))
+    rows = json.loads(render.as_json(found))["rows"]
+    assert [row["method"] for row in rows] == ["unet7 · cgan + 100*l1", "bm3d"]
+    table = list(csv.DictReader(io.StringIO(render.as_csv(found))))
+    assert [float(row["metrics.psnr.mean"]) for row in table] == [31.25, 29.5]
+    text = render.markdown(found)
+    assert "31.25" in text
+    assert "cgan + 100\\*l1" in text
+    assert "bm3d: licence nc" in text
+
+
+def test_json_rows_carry_what_a_reader_of_boards_needs():
+    (row,) = json.loads(render.as_json(board(result("a"))))["rows"]
+    assert {"method", "kind", "task", "data", "seeds", "n_slices", "n_patients", "parameters",
+            "seconds_per_slice", "train_seconds", "status"} <= row.keys()  # fmt: skip
+    fields = {"mean", "lo", "hi", "unit", "better", "n", "missing"}
+    assert fields <= row["metrics"]["psnr"].keys()
+
+
+PAYLOADS = ["=1+1", "[bold red]x[/]", "|a|b|", "<script>x</script>", "`x`", "*x*"]
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_a_name_from_outside_cannot_change_the_table(name):
+    found = board(result(name))
+    (row,) = csv.DictReader(io.StringIO(render.as_csv(found)))
+    assert row["method"][0] not in "=+-@"
+    lines = [line for line in render.markdown(found).splitlines() if line.startswith("|")]
+    bars = [line.replace("\\|", "").count("|") for line in lines]
+    assert all(one == two for one, two in pairwise(bars))
+    assert "<script>" not in render.markdown(found).replace("\\<script\\>", "")
+    console = Console(width=150, record=True, file=io.StringIO())
+    console.print(render.table(found))
+    assert name in console.export_text()
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_stands(tmp_path):
+    for name in ("good", "bad"):
+        (tmp_path / name).mkdir()
+    result("a").write(tmp_path / "good" / "result.json")
+    (tmp_path / "bad" / "result.json").write_text("{")
+    found, problems = collect(tmp_path)
+    assert [name for name, _ in found] == ["good"]
+    assert len(problems) == 1
+    assert "bad" in problems[0]

@@ -1,0 +1,97 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def test_info_prints_the_exact_parameter_counts(denoisebench):
+    assert json.loads(denoisebench("info", "unet7", "--json").out)["parameters"] == 54_407_809
+    assert json.loads(denoisebench("info", "patch3", "--json").out)["parameters"] == 2_764_609
+
+
+def test_list_names_every_kind(denoisebench):
+    found = json.loads(denoisebench("list", "--json").out)
+    names = {kind: {entry["name"] for entry in entries} for kind, entries in found.items()
+             if kind != "problems"}  # fmt: skip
+    assert {"unet7", "unet6", "resunet", "dncnn"} <= names["generators"]
+    assert "patch3" in names["discriminators"]
+    assert {"cgan", "lsgan", "l1", "mse", "ssim"} <= names["losses"]
+    assert {"noisy", "bm3d", "nlm"} <= names["baselines"]
+    assert {"psnr", "psnr_body", "ssim", "rmse_hu", "lpips"} <= names["metrics"]
+    assert "ct-sigma50" in names["tasks"]
+    assert {"quick", "standard", "doan2017"} <= names["presets"]
+
+
+def test_list_shows_one_kind_and_the_licence_that_restricts(denoisebench):
+    answer = denoisebench("list", "baselines")
+    assert "non-commercial" in answer.out
+    assert "unet7" not in answer.out
+
+
+def test_a_plugin_that_cannot_be_read_is_named_and_the_rest_is_listed(
+    denoisebench, tmp_path, monkeypatch
+):
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "broken.py").write_text("from denoisebench import loss\ndef (")
+    monkeypatch.setenv("DENOISEBENCH_PLUGINS", str(folder))
+    answer = denoisebench("list")
+    assert answer.code == 0
+    assert "unet7" in answer.out
+    assert "broken.py" in answer.err
+
+
+MISTAKES = [("list", "loses"), ("info", "unet77"), ("weights", "fetch", "x"),
+            ("leaderboard", "nowhere"), ("rum",), ("run", "stray")]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", MISTAKES)
+def test_a_mistake_is_one_line_and_code_2(denoisebench, words):
+    answer = denoisebench(*words)
+    assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
+
+
+def test_doctor_says_what_is_missing_and_how_to_mend_it(denoisebench):
+    answer = denoisebench("doctor", "--json")
+    findings = json.loads(answer.out)
+    missing = [finding for finding in findings if finding["what"] == "weights"]
+    assert answer.code == 1
+    assert all("weights fetch lpips" in finding["mend"] for finding in missing)
+    assert any("bm3d: non-commercial" in finding["value"] for finding in findings)
+
+
+def test_weights_list_and_verify_say_what_is_missing(denoisebench):
+    entries = json.loads(denoisebench("weights", "list", "--json").out)
+    assert {entry["present"] for entry in entries} == {False}
+    answer = denoisebench("weights", "verify")
+    assert answer.code == 1
+    assert "weights fetch lpips" in answer.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["run", "--help"], ["list"], ["info", "unet7"], ["run", "--gen", "unet77"],
+     ["run", "--batch", "0"], ["run", "--data", "nowhere"], ["leaderboard", "nowhere"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_help_lists_and_mistakes_do_not_import_torch(words, tmp_path):
+    # torch takes seconds to import; without it these answer within 0.4 s.
+    script = (
+        "import sys; from denoisebench.cli.main import main\n"
+        f"sys.argv = ['denoisebench', *{words!r}]\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_unreadable_output_pipe_is_no_traceback(tmp_path):
+    command = f"{sys.executable} -m denoisebench list | head -1"
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr

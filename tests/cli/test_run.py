@@ -1,0 +1,188 @@
+import json
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+FAST = ("--gen", "tiny", "--loss", "l1", "--batch", 2, "--patch", 32, "--steps", 3)
+
+
+@pytest.fixture
+def fast(denoisebench, plugin, tiny_ct):
+    return lambda *more: denoisebench("run", *FAST, "--plugin", plugin, "--data", tiny_ct, *more)
+
+
+def the_run(pattern: str = "tiny-*") -> Path:
+    (folder,) = Path("runs").glob(pattern)
+    return folder
+
+
+def test_a_run_trains_scores_and_prints_the_board(fast):
+    answer = fast()
+    assert answer.code == 0
+    for method in ("tiny · l1", "bm3d", "noisy"):
+        assert method in answer.out
+    assert "non-commercial" in answer.out
+    files = {path.name for path in the_run().iterdir() if not path.name.startswith(".")}
+    assert files == {"recipe.toml", "log.jsonl", "checkpoint.pt", "model.safetensors",
+                     "result.json", "scores.csv", "preview.png", "environment.json"}  # fmt: skip
+
+
+def test_nothing_but_the_answer_is_on_stdout(fast):
+    rows = json.loads(fast("--json").out)["rows"]
+    assert {row["method"] for row in rows} == {"tiny · l1", "bm3d", "noisy"}
+    noisy = next(row for row in rows if row["method"] == "noisy")
+    # 64 × 64 pixels and four slices: the PSNR of σ = 50 spreads by 0.05 dB a slice.
+    assert noisy["metrics"]["psnr"]["mean"] == pytest.approx(14.15, abs=0.15)
+    assert noisy["n_patients"] == 2
+    assert noisy["metrics"]["lpips"]["mean"] is None  # the cache folder of this test has no weights
+    assert "weights fetch" in noisy["metrics"]["lpips"]["reason"]
+
+
+def test_a_run_that_is_done_is_read_and_not_repeated(fast):
+    first = fast()
+    stamp = (the_run() / "model.safetensors").stat().st_mtime_ns
+    second = fast()
+    assert second.out == first.out
+    assert (the_run() / "model.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_a_loss_of_ones_own_stands_on_the_board_under_its_name(denoisebench, plugin, tiny_ct):
+    words = ("run", "--gen", "tiny", "--loss", "cgan+50*my_loss(alpha=0.3)", "--steps", 2,
+             "--batch", 2, "--patch", 32, "--plugin", plugin, "--data", tiny_ct)  # fmt: skip
+    answer = denoisebench(*words)
+    assert answer.code == 0
+    assert "tiny · cgan + 50*my_loss(alpha=0.3)" in answer.out
+    recipe = tomllib.loads((the_run() / "recipe.toml").read_text())
+    assert recipe["loss"] == "cgan + 50*my_loss(alpha=0.3)"
+    assert recipe["discriminator"] == "patch3"
+
+
+def test_a_baseline_is_scored_with_the_same_verb(denoisebench, tiny_ct):
+    answer = denoisebench("run", "--baseline", "nlm", "--data", tiny_ct, "--json")
+    (row,) = json.loads(answer.out)["rows"]
+    assert (answer.code, row["method"], row["kind"]) == (0, "nlm", "baseline")
+    assert row["metrics"]["psnr"]["mean"] > 20
+
+
+def test_a_nan_stops_the_run_and_the_row_is_never_ranked(denoisebench, plugin, tiny_ct):
+    words = ("--gen", "tiny", "--loss", "nan_loss", "--batch", 2, "--patch", 32, "--steps", 5)
+    answer = denoisebench("run", *words, "--plugin", plugin, "--data", tiny_ct, "--json")
+    assert answer.code == 1
+    row = next(r for r in json.loads(answer.out)["rows"] if r["kind"] == "network")
+    assert (row["rank"], row["status"]) == (None, "diverged")
+    assert "nan_loss is nan at step 1" in row["reason"]
+
+
+def test_a_corrupt_file_among_good_ones_is_named_and_the_good_are_used(fast, tiny_ct):
+    (tiny_ct / "patient0" / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 500)
+    answer = fast()
+    assert answer.code == 0
+    assert "broken.dcm" in answer.err
+
+
+def test_results_and_logs_name_no_patient_and_no_path(fast, tiny_ct):
+    assert fast().code == 0
+    for path in Path("runs").rglob("*"):
+        if path.is_file() and path.suffix in (".json", ".csv", ".toml", ".jsonl"):
+            text = path.read_text()
+            assert str(tiny_ct.parent) not in text
+            assert '"P0"' not in text
+            assert "P0," not in text
+
+
+def test_resume_goes_on_with_an_unfinished_run(fast):
+    assert fast().code == 0
+    folder = the_run()
+    whole = (folder / "model.safetensors").read_bytes()
+    for name in ("result.json", "model.safetensors"):
+        (folder / name).unlink()
+    refused = fast()
+    assert (refused.code, refused.err.count("\n") >= 1) == (2, True)
+    assert "--resume" in refused.err.splitlines()[-1]
+    assert fast("--resume").code == 0
+    assert (folder / "model.safetensors").read_bytes() == whole
+
+
+def test_out_can_name_a_run_folder_and_another_recipes_is_refused(fast):
+    assert fast().code == 0
+    folder = the_run()
+    assert fast("--out", folder).code == 0
+    answer = fast("--seed", 7, "--out", folder)
+    assert answer.code == 2
+    assert "run of another recipe (seed 0 → 7)" in answer.err
+
+
+MISTAKES = {
+    "unknown generator": (("--gen", "unet77"), "nearest: unet7"),
+    "unknown loss": (("--loss", "cgan+l11"), "no loss named 'l11'; nearest: l1"),
+    "unknown knob": (("--gen", "unet7(nrom='batch')"), "norm"),
+    "unknown baseline": (("--baseline", "bm4d"), "nearest: bm3d"),
+    "unknown task": (("--task", "ct-sigma51"), "ct-sigma50"),
+    "unknown preset": (("--preset", "quik"), "quick"),
+    "side": (("--gen", "unet7", "--patch", 200), "divisible by 256, got 200; use --patch 256"),
+    "batch 0": (("--batch", 0), "batch"),
+    "steps 0": (("--steps", 0), "steps"),
+    "minutes below 0": (("--minutes", -1), "minutes"),
+    "two budgets": (("--steps", 5, "--minutes", 1), "one of"),
+    "rate nan": (("--lr", "nan"), "learning_rate"),
+    "no such folder": (("--data", "nowhere"), "nowhere"),
+    "no such plug-in": (("--plugin", "nowhere.py"), "nowhere.py"),
+    "no such option": (("--bacth", 3), "--batch"),
+    "critic without GAN": (("--loss", "l1", "--disc", "patch3"), "no GAN term"),
+    "baseline with gen": (("--baseline", "bm3d", "--gen", "unet7"), "leave out --gen"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_and_code_2_and_leaves_nothing(denoisebench, mistake):
+    words, said = MISTAKES[mistake]
+    answer = denoisebench("run", *words)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert answer.err.count("\n") == 1
+    assert said in answer.err
+    assert not Path("runs").exists()
+
+
+def test_a_malformed_expression_is_shown_with_a_caret(denoisebench):
+    answer = denoisebench("run", "--loss", "cgan+*l1")
+    assert answer.code == 2
+    _, text, caret = answer.err.rstrip("\n").splitlines()
+    assert text[caret.index("^")] == "*"
+
+
+def test_an_empty_folder_and_one_without_ct_are_refused(denoisebench, tmp_path):
+    (tmp_path / "empty").mkdir()
+    answer = denoisebench("run", "--data", tmp_path / "empty")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    (tmp_path / "empty" / "notes.txt").write_text("no CT here")
+    answer = denoisebench("run", "--data", tmp_path / "empty")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert not Path("runs").exists()
+
+
+def test_a_single_patient_is_split_by_blocks_and_the_result_says_so(denoisebench, plugin, tmp_path):
+    import numpy as np
+    from conftest import write_slice
+
+    folder = tmp_path / "one"
+    for position in range(40):
+        hu = np.full((64, 64), position, dtype=np.int16)
+        write_slice(folder / f"{position}.dcm", hu, "solo", "1.2.3", 3.0 * position)
+    answer = denoisebench("run", *FAST, "--plugin", plugin, "--data", folder, "--json")
+    assert answer.code == 0
+    assert "one patient only" in json.loads(answer.out)["rows"][0]["split_note"]
+
+
+def test_the_leaderboard_prints_every_format(fast, denoisebench):
+    assert fast().code == 0
+    assert "tiny · l1" in denoisebench("leaderboard").out
+    assert denoisebench("leaderboard", "--format", "md").out.startswith("### ")
+    assert denoisebench("leaderboard", "--format", "csv").out.startswith("rank,")
+    rows = json.loads(denoisebench("leaderboard", "--format", "json").out)["rows"]
+    assert len(rows) == 3
+    assert denoisebench("leaderboard", "--task", "other").code == 2
+    shutil.rmtree("runs")
+    assert denoisebench("leaderboard").code == 2

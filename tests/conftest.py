@@ -1,0 +1,28 @@
+"""Fixtures that more than one room needs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# A suite on all cores: a worker's numeric libraries keep to one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+REAL_CT = Path(__file__).parents[2] / "shared" / "ct"
+ODD_CT = Path(__file__).parents[2] / "shared" / "ct-odd"
+
+
+@pytest.fixture(scope="session")
+def ct_folder() -> Path:
+    """Real CT beside the checkout."""
+    if not REAL_CT.is_dir():
+        pytest.skip("real CT (../shared/ct) is not beside this checkout")
+    return REAL_CT
+
+
+@pytest.fixture(scope="session")
+def ct_odd_folder() -> Path:
+    """Odd DICOM from the wild beside the checkout."""
+    if not ODD_CT.is_dir():
+        pytest.skip("odd DICOM (../shared/ct-odd) is not beside this checkout")
+    return ODD_CT

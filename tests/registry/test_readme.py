@@ -1,0 +1,33 @@
+"""What registry/README.md shows works as it stands."""
+
+from pathlib import Path
+
+from denoisebench.plugins.card import KINDS
+from denoisebench.plugins.contracts import check
+from denoisebench.plugins.expression import canonical, resolve
+from denoisebench.plugins.find import find
+
+README = Path(__file__).parents[2] / "registry" / "README.md"
+
+
+def blocks(language: str) -> list[str]:
+    parts = README.read_text(encoding="utf-8").split("```")[1::2]
+    return [part.partition("\n")[2] for part in parts if part.partition("\n")[0] == language]
+
+
+def test_the_loss_of_the_readme_keeps_every_contract(tmp_path: Path) -> None:
+    path = tmp_path / "charbonnier.py"
+    path.write_text(blocks("python")[0], encoding="utf-8")
+    catalogue = find([path])
+    card = catalogue.get("loss", "charbonnier")
+    assert card.paper == "doi:10.1109/ICIP.1994.413553"
+    assert [outcome for outcome in check(card) if outcome.status != "passed"] == []
+    expressions = [line.partition("--loss ")[2].strip('"') for line in blocks("")[0].splitlines()]
+    shown = [canonical(resolve(text, "loss", catalogue)) for text in expressions]
+    assert shown == ["charbonnier", "cgan + 50*charbonnier(eps=0.01)"]
+    assert canonical(resolve("cgan + charbonnier", "loss", catalogue)) == "cgan + 100*charbonnier"
+
+
+def test_the_readme_shows_every_kind() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert all(f'`@{kind}("' in text for kind in KINDS)

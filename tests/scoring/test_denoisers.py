@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from denoisebench.plugins.expression import resolve
+from denoisebench.plugins.find import find
+from denoisebench.scoring import denoisers
+
+BLUR = '''
+import time
+
+import numpy as np
+
+from denoisebench import baseline
+
+
+@baseline("blur")
+def blur(noisy, sigma, *, wait: float = 0.0, crop: bool = False):
+    """Average of four neighbours.
+
+    Knobs:
+        wait: seconds before it answers.
+        crop: answer with another shape.
+    """
+    time.sleep(wait)
+    parts = [np.roll(noisy, shift, axis) for shift in (-1, 1) for axis in (0, 1)]
+    return sum(parts)[crop:] / 4
+'''
+
+
+@pytest.fixture
+def blur(tmp_path, monkeypatch):
+    monkeypatch.setenv("DENOISEBENCH_HOME", str(tmp_path / "home"))
+    (tmp_path / "blur.py").write_text(BLUR)
+    catalogue = find([tmp_path / "blur.py"])
+    return lambda text: resolve(text, "baseline", catalogue)[0]
+
+
+def images(count):
+    return [np.random.default_rng(number).normal(size=(8, 8)) for number in range(count)]
+
+
+def test_outputs_come_in_the_order_of_the_inputs(blur):
+    slices = images(12)
+    outputs = list(denoisers.baseline(blur("blur"), 50.0, workers=2)(iter(slices)))
+    for noisy, denoised in zip(slices, outputs, strict=True):
+        expected = sum(np.roll(noisy, s, a) for s in (-1, 1) for a in (0, 1)) / 4
+        assert denoised.image == pytest.approx(expected, abs=1e-6)  # kept as float32
+
+
+def test_a_slow_output_is_kept_and_equal_the_second_time(blur, monkeypatch):
+    part, (noisy,) = blur("blur(wait=0.3)"), images(1)
+    (first,) = denoisers.baseline(part, 50.0, workers=1)([noisy])
+    assert first.seconds > 0.3
+
+    def computed(*_):
+        raise AssertionError("it was computed again")
+
+    monkeypatch.setattr(denoisers, "_one", computed)
+    (second,) = denoisers.baseline(part, 50.0, workers=1)([noisy])
+    assert np.array_equal(first.image, second.image)
+    assert second.seconds == first.seconds
+
+
+def test_other_pixels_knobs_or_sigma_are_not_taken_from_the_cache(blur):
+    part, (noisy, other) = blur("blur(wait=0.3)"), images(2)
+    list(denoisers.baseline(part, 50.0, workers=1)([noisy]))
+    assert denoisers.cached(part, 50.0, noisy) is not None
+    assert denoisers.cached(part, 50.0, other) is None
+    assert denoisers.cached(part, 25.0, noisy) is None
+    assert denoisers.cached(blur("blur(wait=0.31)"), 50.0, noisy) is None
+
+
+def test_a_damaged_file_in_the_cache_is_computed_again(blur, tmp_path):
+    part, (noisy,) = blur("blur(wait=0.3)"), images(1)
+    list(denoisers.baseline(part, 50.0, workers=1)([noisy]))
+    (kept,) = (tmp_path / "home").rglob("*.npz")
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert denoisers.cached(part, 50.0, noisy) is None
+
+
+def test_an_output_of_another_shape_names_the_baseline(blur):
+    with pytest.raises(ValueError, match=r"blur gave \(7, 8\) for a slice of \(8, 8\)"):
+        list(denoisers.baseline(blur("blur(crop=True)"), 50.0, workers=1)(images(1)))

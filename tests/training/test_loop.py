@@ -1,0 +1,195 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from denoisebench.task import load_task
+from denoisebench.training import checkpoint, log
+from denoisebench.training.loop import Diverged, train
+from denoisebench.training.recipe import plan
+
+CPU = torch.device("cpu")
+TASK = load_task("ct-sigma50")
+
+
+def recipe_for(catalogue, dataset, **choices):
+    settings = {"generator": "tiny", "discriminator": "tinycritic", "loss": "cgan + l1"}
+    settings |= {"steps": 12, "batch": 2, "patch": 16, "learning_rate": 1e-3, **choices}
+    if "gan" not in settings["loss"]:
+        settings["discriminator"] = None
+    return plan(catalogue, **settings).recipe(TASK, dataset)
+
+
+def weights(trained) -> bytes:
+    return b"".join(tensor.numpy().tobytes() for tensor in trained.generator.state_dict().values())
+
+
+def test_training_lowers_the_loss(catalogue, dataset, tmp_path):
+    recipe = recipe_for(catalogue, dataset, loss="l1", steps=150, learning_rate=3e-3)
+    train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU)
+    records = log.read(tmp_path / "log.jsonl")
+    # A batch of discs differs by some tenths of the loss from another; halving is no accident.
+    assert records[-1].losses["l1"] < 0.5 * records[0].losses["l1"]
+    assert records[-1].validation_psnr > 17  # the noisy slices have 14.15
+
+
+def test_same_recipe_gives_the_same_bits(catalogue, dataset, tmp_path):
+    recipe = recipe_for(catalogue, dataset)
+    runs = [tmp_path / "a", tmp_path / "b"]
+    for run in runs:
+        run.mkdir()
+    first, second = (train(recipe, dataset, TASK, catalogue, r, device=CPU) for r in runs)
+    assert weights(first) == weights(second)
+
+
+def test_another_seed_gives_other_weights(catalogue, dataset, tmp_path):
+    one = train(
+        recipe_for(catalogue, dataset, seed=1), dataset, TASK, catalogue, tmp_path, device=CPU
+    )
+    two = train(
+        recipe_for(catalogue, dataset, seed=2), dataset, TASK, catalogue, tmp_path, device=CPU
+    )
+    assert weights(one) != weights(two)
+
+
+@pytest.mark.parametrize("stop_at", [1, 5, 11])
+def test_an_interrupted_and_resumed_run_ends_with_the_same_bits(
+    catalogue, dataset, tmp_path, stop_at
+):
+    recipe = recipe_for(catalogue, dataset)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    undisturbed = train(recipe, dataset, TASK, catalogue, whole, device=CPU)
+    asked = iter(range(1000))
+    first = train(recipe, dataset, TASK, catalogue, parts, device=CPU,
+                  stopping=lambda: next(asked) == stop_at)  # fmt: skip
+    assert (first.status, first.steps) == ("interrupted", stop_at)
+    second = train(recipe, dataset, TASK, catalogue, parts, device=CPU, resume=True)
+    assert second.status == "done"
+    assert weights(second) == weights(undisturbed)
+
+
+def test_the_log_has_no_gap_and_no_repeat_after_a_resume(catalogue, dataset, tmp_path):
+    recipe = recipe_for(catalogue, dataset)
+    asked = iter(range(1000))
+    train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU,
+          stopping=lambda: next(asked) == 6)  # fmt: skip
+    # A killed run had logged past its checkpoint, the last line only by half.
+    ahead = log.Record(9, 0.7, 1.0, 1e-3, 1.0, {"l1": 123.0}, None)
+    log.append(tmp_path / "log.jsonl", ahead)
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 10, "pro')
+    train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU, resume=True)
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in lines]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 12
+    assert all("123.0" not in line for line in lines)
+
+
+def test_a_loss_that_becomes_nan_stops_the_run_by_step_and_name(catalogue, dataset, tmp_path):
+    recipe = recipe_for(catalogue, dataset, loss="l1 + late_nan(calls=5)")
+    with pytest.raises(Diverged, match="late_nan is nan at step 6"):
+        train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU)
+
+
+def test_a_critic_is_trained_beside_the_generator(catalogue, dataset, tmp_path):
+    train(recipe_for(catalogue, dataset), dataset, TASK, catalogue, tmp_path, device=CPU)
+    (record, *_) = log.read(tmp_path / "log.jsonl")
+    assert list(record.losses) == ["cgan", "l1", "critic"]
+    state = checkpoint.load(tmp_path / "checkpoint.pt", CPU)
+    assert len(state["optimisers"]) == 2
+    assert state["optimisers"][1]["state"][0]["step"] == 12
+
+
+def test_terms_are_logged_under_their_own_names_and_unweighted(catalogue, dataset, tmp_path):
+    heavy = recipe_for(catalogue, dataset, loss="1000*l1", steps=1)
+    light = recipe_for(catalogue, dataset, loss="l1", steps=1)
+    values = []
+    for recipe in (heavy, light):
+        folder = tmp_path / recipe.hash[:8]
+        folder.mkdir()
+        train(recipe, dataset, TASK, catalogue, folder, device=CPU)
+        values.append(log.read(folder / "log.jsonl")[0].losses["l1"])
+    assert values[0] == values[1]
+
+
+def test_without_ema_the_last_weights_are_scored(catalogue, dataset, tmp_path):
+    recipe = recipe_for(catalogue, dataset, loss="l1", ema=0.0)
+    trained = train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU)
+    state = checkpoint.load(tmp_path / "checkpoint.pt", CPU)
+    saved = b"".join(tensor.numpy().tobytes() for tensor in state["generator"].values())
+    assert weights(trained) == saved
+
+
+def test_a_budget_in_minutes_ends_on_time_and_with_a_low_rate(catalogue, dataset, tmp_path):
+    recipe = recipe_for(catalogue, dataset, loss="l1", steps=None, minutes=0.03)
+    trained = train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU)
+    assert trained.steps > 3
+    last = log.read(tmp_path / "log.jsonl")[-1]
+    assert last.progress == 1
+    assert last.learning_rate < 1e-6
+
+
+KILLED = """
+import sys, torch
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from conftest import smooth_slices
+from denoisebench.data.dataset import DataSet
+from denoisebench.plugins.find import find
+from denoisebench.task import load_task
+from denoisebench.training import loop
+from denoisebench.training.recipe import plan
+loop.CHECKPOINT_SECONDS = 0.05
+torch.set_num_threads(1)
+catalogue = find([Path({plugins!r})])
+dataset = DataSet(name="discs", train=smooth_slices("train", 7), val=smooth_slices("val", 3),
+                  test=smooth_slices("test", 4), notes=(), set_aside=())
+task = load_task("ct-sigma50")
+recipe = plan(catalogue, generator="tiny", discriminator="tinycritic", loss="cgan + l1",
+              steps=120, batch=2, patch=16, learning_rate=1e-3).recipe(task, dataset)
+folder = Path(sys.argv[1])
+trained = loop.train(recipe, dataset, task, catalogue, folder, device=torch.device("cpu"),
+                     resume=(folder / "checkpoint.pt").exists())
+state = trained.generator.state_dict()
+(folder / "weights").write_bytes(b"".join(t.numpy().tobytes() for t in state.values()))
+"""
+
+
+def test_a_run_killed_with_sigkill_and_resumed_ends_with_the_same_bits(tiny_plugins, tmp_path):
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED.format(tests=str(Path(__file__).parent), plugins=str(tiny_plugins)))
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    subprocess.run([sys.executable, str(script), str(whole)], check=True)
+    kills = 0
+    for _ in range(20):
+        process = subprocess.Popen([sys.executable, str(script), str(parts)])
+        before = stamp(parts / "checkpoint.pt")
+        # Kill it a moment after it has got further than the last time.
+        while process.poll() is None and stamp(parts / "checkpoint.pt") == before:
+            time.sleep(0.01)
+        time.sleep(0.02)
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+        if kills == 3:
+            subprocess.run([sys.executable, str(script), str(parts)], check=True)
+            break
+    assert kills >= 1
+    assert (parts / "weights").read_bytes() == (whole / "weights").read_bytes()
+
+
+def stamp(path: Path) -> int:
+    return os.stat(path).st_mtime_ns if path.exists() else 0
