@@ -38,7 +38,7 @@ class Display:
             disable=not self.live,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._said = 0.0
+        self._said = time.monotonic()
 
     def __enter__(self) -> "Display":
         self.bars.start()
@@ -108,7 +108,7 @@ class Display:
             if what not in self._tasks:
                 self._tasks[what] = self.bars.add_task(escape(what), total=total, facts="")
             self.bars.update(self._tasks[what], completed=done, total=total, facts=escape(facts))
-        elif done == total or time.monotonic() - self._said >= PLAIN_SECONDS:
+        elif time.monotonic() - self._said >= PLAIN_SECONDS:
             self.say(f"{what}: {done} of {total}")
             self._said = time.monotonic()
 

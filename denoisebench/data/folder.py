@@ -8,7 +8,6 @@ rather than `multiprocessing`, which would run a caller's unguarded script again
 import contextlib
 import json
 import os
-import pickle
 import stat
 import struct
 import subprocess
@@ -16,11 +15,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from queue import LifoQueue
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
+
+import numpy as np
 
 from denoisebench.data.dicom import NotCT, Raw, read
 from denoisebench.data.scan import SetAside
@@ -233,8 +234,7 @@ class _Reader:
         watchdog.daemon = True
         watchdog.start()
         try:
-            answer: list[Raw] | str = _ask(child, str(path))
-            return answer
+            return _ask(child, str(path))
         except (OSError, EOFError, ValueError):
             self._end()
             return "its decoder took too long" if slow.is_set() else "its decoder crashed"
@@ -255,7 +255,7 @@ class _Reader:
                 stderr=subprocess.DEVNULL,
                 env=environment,
             )
-            return bool(_ask(self.child, sys.path) == READY)
+            return _ask(self.child, sys.path) == READY
         except (OSError, EOFError):
             self._end()
             return False
@@ -272,7 +272,7 @@ class _Reader:
         child.wait()
 
 
-def _ask(child: "subprocess.Popen[bytes]", question: object) -> Any:  # whatever `serve` sends
+def _ask(child: "subprocess.Popen[bytes]", question: object) -> list[Raw] | str:
     asked, answered = child.stdin, child.stdout
     if asked is None or answered is None:
         raise EOFError
@@ -281,15 +281,40 @@ def _ask(child: "subprocess.Popen[bytes]", question: object) -> Any:  # whatever
     return _receive(answered)
 
 
-def _receive(pipe: IO[bytes]) -> Any:
-    size = pipe.read(8)
-    if len(size) < 8:
-        raise EOFError
-    (length,) = struct.unpack("<Q", size)
-    body = pipe.read(length)
-    if len(body) < length:
-        raise EOFError
-    return pickle.loads(body)
+def _receive(pipe: IO[bytes]) -> list[Raw] | str:
+    size = bytearray(8)
+    _fill(pipe, memoryview(size))
+    head = bytearray(*struct.unpack("<Q", size))
+    _fill(pipe, memoryview(head))
+    reason, slices = json.loads(head)
+    if reason is not None:
+        return str(reason)
+    raws = []
+    for shape, facts in slices:
+        hu = np.empty(shape, np.int16)
+        _fill(pipe, memoryview(hu).cast("B"))
+        raws.append(Raw(hu, **{**facts, "spacing_mm": tuple(facts["spacing_mm"])}))
+    return raws
+
+
+def _fill(pipe: IO[bytes], room: memoryview) -> None:
+    while len(room):
+        count = pipe.readinto(room)  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError
+        room = room[count:]
+
+
+def _send(pipe: IO[bytes], answer: list[Raw] | str) -> None:
+    """Write an answer as JSON and pixels: a child that a file took over sends no code."""
+    raws = [] if isinstance(answer, str) else answer
+    names = [item.name for item in fields(Raw) if item.name != "hu"]
+    slices = [(raw.hu.shape, {name: getattr(raw, name) for name in names}) for raw in raws]
+    head = json.dumps([answer if isinstance(answer, str) else None, slices]).encode()
+    pipe.write(struct.pack("<Q", len(head)) + head)
+    for raw in raws:
+        pipe.write(memoryview(raw.hu).cast("B"))
+    pipe.flush()
 
 
 def serve() -> None:
@@ -298,13 +323,6 @@ def serve() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)  # C libraries print where they like
     os.dup2(nowhere, 2)
-
-    def send(answer: object) -> None:
-        body = pickle.dumps(answer, protocol=5)
-        out.write(struct.pack("<Q", len(body)))
-        out.write(body)
-        out.flush()
-
-    send(READY)
+    _send(out, READY)
     for line in sys.stdin.buffer:
-        send(_answer(Path(json.loads(line))))
+        _send(out, _answer(Path(json.loads(line))))

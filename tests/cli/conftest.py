@@ -107,6 +107,18 @@ def write_slice(path: Path, hu: np.ndarray, patient: str, series: str, position:
 
 
 @pytest.fixture
+def one_patient(tmp_path) -> Path:
+    """A folder with forty slices of a single patient."""
+    folder = tmp_path / "one_patient"
+    rows, columns = np.mgrid[:64, :64]
+    for position in range(40):
+        disc = (rows - 32) ** 2 + (columns - 32) ** 2 < (10 + position / 4) ** 2
+        hu = np.where(disc, 40, -1000).astype(np.int16)
+        write_slice(folder / f"{position}.dcm", hu, "solo", "1.2.3", 3.0 * position)
+    return folder
+
+
+@pytest.fixture
 def tiny_ct(tmp_path) -> Path:
     """A folder of eight patients with two slices of 64 × 64."""
     folder = tmp_path / "tiny_ct"

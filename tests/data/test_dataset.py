@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import hmac
+import os
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -290,6 +291,12 @@ def test_dicom_beside_the_manifest_is_counted_and_left_alone(three: Path, made: 
     data = opened(listed(three, *FULL))
     assert data.notes == ("1 DICOM files are not in manifest.csv and were not read",)
     assert sum(sizes(data)) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_beside_the_manifest_is_not_waited_for(three: Path) -> None:
+    os.mkfifo(three / "pipe.dcm")
+    assert opened(listed(three, *FULL)).notes == ()
 
 
 def test_frames_of_a_file_are_listed_one_by_one(three: Path, made: ModuleType) -> None:

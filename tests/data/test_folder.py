@@ -175,6 +175,16 @@ def test_where_no_child_can_start_files_are_read_here(
     assert len(read_folder(tmp_path, workers=2).sources) == 6
 
 
+def test_a_child_that_fails_to_start_says_nothing_and_files_are_read_here(
+    tmp_path: Path, made: ModuleType, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    made.patients(tmp_path, "ab", slices=3)
+    monkeypatch.setattr(room._Reader, "CODE", "raise ValueError('no')")
+    assert len(read_folder(tmp_path, workers=2).sources) == 6
+    assert capfd.readouterr() == ("", "")
+
+
 def test_an_interrupted_reading_leaves_no_child(
     tmp_path: Path, made: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

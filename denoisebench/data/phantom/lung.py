@@ -88,9 +88,9 @@ def _dots(
     outward = np.stack([side * near_x + 30.0 * (c - 0.5), near_y + 60.0 * (d - 0.5)], axis=1)
     stretch = np.where(c < 0.45, 1.0 + 14.0 * d * d, 1.0 + 0.8 * d)
     dots = ovals(x, y, radius * np.minimum(stretch, 9.0 / radius), radius, outward)
-    for k, dot in enumerate(dots):
+    for k, piece in enumerate(dots):
         wide = float(radius[k])
-        (vessels if wide > 0.9 else small).append(dot)
+        (vessels if wide > 0.9 else small).append(piece)
         if wide > 1.6 and away[k] < 0.5 and d[k] < 0.4:
             bronchi.append((float(x[k]) + side * wide * 1.9, float(y[k]) - wide, wide * 0.7))
 

@@ -31,8 +31,8 @@ def _organs(scene: Scene) -> None:
         scene.fill("visceral fat", oval(0, 0, 70, 62))
         drop = (height - 3.75) * 30.0
         sling = [(12, -38), (32 - drop, -8), (33 - drop, 24), (18, 50), (0, 58)]
-        levator = ribbon(sling, (3.0, 5.0, 6.0, 6.0, 5.0))
-        scene.fill("muscle", levator, mirror(levator))
+        levator = ribbon(sling, (4.0, 7.0, 9.0, 9.0, 6.0))
+        scene.fill("muscle", levator, mirror(levator), amount=0.8)
     filling = draw.uniform(0.75, 1.3)
     if person.female and 3.45 < height < 3.75:
         lean = draw.uniform(-14, 14)

@@ -106,7 +106,7 @@ class Scene:
             total += grain[mask.box] * np.float32(amount)
         if tissue.marbling > 0.0:
             fat = self._grains[1][mask.box] + self._grains[2][mask.box]
-            fat -= np.float32(1.9 - 1.1 * (1.0 - self.person.muscle))
+            fat -= np.float32(3.8 - 2.2 * (1.0 - self.person.muscle))
             total -= np.maximum(fat, np.float32(0.0)) * np.float32(tissue.marbling)
         return total
 
@@ -147,7 +147,7 @@ class Scene:
         if amount != 1.0:
             change *= np.float32(amount)
         if broken:
-            fade = self._grains[2][mask.box] * np.float32(0.45) + np.float32(0.6)
+            fade = self._grains[2][mask.box] * np.float32(0.22) + np.float32(0.6)
             change *= np.minimum(np.maximum(fade, np.float32(0.0)), np.float32(1.0))
         target += change
 

@@ -125,6 +125,8 @@ def _canal(scene: Scene, middle: float, canal_x: float, canal_y: float) -> None:
 def draw_ribs(scene: Scene, body: Body) -> None:
     """Draw the oblique sections of the ribs round the chest."""
     height, person = scene.height, scene.person
+    if 0.74 < height <= 0.84:
+        _first_ribs(scene)
     if not 0.84 < height < 2.75:
         return
     draw = person.stream("ribs")
@@ -143,6 +145,13 @@ def draw_ribs(scene: Scene, body: Body) -> None:
             length = (0.012 + 0.034 * draw.uniform()) * (1.0 + 6.0 * max(s - 0.33, 0.0))
             s0, s1 = s - length / 2, min(s + length / 2, 0.435)
             _rib(scene, body, side, s0, s1, draw)
+
+
+def _first_ribs(scene: Scene) -> None:
+    """Draw the uppermost ribs above the lungs: one near the spine, one to the side."""
+    near = ribbon([(24, 24), (38, 20), (48, 10)], (7.0, 7.5, 7.0))
+    far = ribbon([(54, -16), (52, -28), (44, -38)], (7.0, 8.0, 6.0))
+    bone(scene, near, far, mirror(near), mirror(far), thick=1.3)
 
 
 def _rib(scene: Scene, body: Body, side: float, s0: float, s1: float, draw: Stream) -> None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from denoisebench.data.phantom.randomness import Stream
 
 Grey = NDArray[np.float32]
-# standard deviation of a uniform lattice after the spline, averaged over positions, inverted
-_UNIT_SPREAD = np.float32(3.6)
+# makes the spread near 1: a uniform lattice has 0.289, and the spline halves that on average
+_UNIT_SPREAD = np.float32(7.2)
 
 
 def field(stream: Stream, size: int, pitch_rows: float, pitch_columns: float) -> Grey:
