@@ -230,7 +230,12 @@ class _Reader:
         with contextlib.suppress(OSError):
             seconds += SECONDS_PER_MIB * path.stat().st_size / (1 << 20)
         slow = threading.Event()
-        watchdog = threading.Timer(seconds, lambda: (slow.set(), child.kill()))
+
+        def give_up() -> None:
+            slow.set()
+            child.kill()
+
+        watchdog = threading.Timer(seconds, give_up)
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -292,7 +297,7 @@ def _receive(pipe: IO[bytes]) -> list[Raw] | str:
     raws = []
     for shape, facts in slices:
         hu = np.empty(shape, np.int16)
-        _fill(pipe, memoryview(hu).cast("B"))
+        _fill(pipe, hu.data.cast("B"))
         raws.append(Raw(hu, **{**facts, "spacing_mm": tuple(facts["spacing_mm"])}))
     return raws
 
@@ -313,7 +318,7 @@ def _send(pipe: IO[bytes], answer: list[Raw] | str) -> None:
     head = json.dumps([answer if isinstance(answer, str) else None, slices]).encode()
     pipe.write(struct.pack("<Q", len(head)) + head)
     for raw in raws:
-        pipe.write(memoryview(raw.hu).cast("B"))
+        pipe.write(raw.hu.data.cast("B"))
     pipe.flush()
 
 
