@@ -50,7 +50,8 @@ class Catalogue:
         if others:
             hint = f"; {name} is a {others[0]}"
         listing = f"All {plural(kind)}: denoisebench list {plural(kind)}"
-        return f"no {kind} named {name!r}{hint}. {listing}"
+        shown = name if len(name) <= 60 else f"{name[:60]}…"
+        return f"no {kind} named {shown!r}{hint}. {listing}"
 
 
 def plural(kind: str) -> str:

@@ -78,8 +78,8 @@ class ResidualUNet(nn.Module):
         return noisy - pixel_shuffle(self.tail(fine + head), self.unshuffle)
 
 
-@generator("resunet", multiple=16, parameters=1_267_492)
-def resunet(*, width: int = 48, blocks: int = 1, unshuffle: int = 2) -> nn.Module:
+@generator("resunet", multiple=16, parameters=1_044_292)
+def resunet(*, width: int = 32, blocks: int = 2, unshuffle: int = 2) -> nn.Module:
     """Residual U-Net without norm, after DRUNet (Zhang et al., 2021, arXiv:2008.13751, fig. 1).
 
     (B, 1, H, W) in [-1, 1] → the same shape; sides divisible by 16. Starts as the identity.

@@ -75,6 +75,7 @@ def test_terms_come_as_written() -> None:
         ('"a" "b"', "ab"),
         ("'\"'", '"'),
         (r"'\\'", "\\"),
+        (r"'\d'", "\\d"),
         ("()", ()),
         ("(1,)", (1,)),
         ("[1, -2.0, 'x', None, (True, [])]", (1, -2.0, "x", None, (True, ()))),
@@ -199,6 +200,14 @@ def test_a_hostile_expression_is_answered_too(text: str) -> None:
     assert len(shown) <= 100
 
 
+def test_a_deep_expression_is_answered_from_a_deep_stack_too() -> None:
+    def from_below(frames: int) -> object:
+        return from_below(frames - 1) if frames else parse("-" * 1990 + "1*l1")
+
+    with pytest.raises(UsageError):  # where the stack is shallow it reads, and is no weight
+        from_below(500)
+
+
 def test_a_long_sum_is_no_deep_tree() -> None:
     assert len(parse("+".join(["l1"] * 600))) == 600
 
@@ -288,6 +297,7 @@ def test_a_preset_gives_knobs_that_the_expression_may_set_again() -> None:
     [
         ("l11", "loss", "no loss named 'l11'; nearest: l1. All losses: denoisebench list losses"),
         ("qqqqq", "loss", "no loss named 'qqqqq'. All losses: denoisebench list losses"),
+        ("q" * 2000, "loss", f"no loss named '{'q' * 60}…'. All losses"),
         ("unet7", "loss", "no loss named 'unet7'; unet7 is a generator. All losses"),
         ("unet", "generator", "nearest: unet7. All generators: denoisebench list generators"),
         (

@@ -98,7 +98,7 @@ def test_resunet_starts_as_the_identity(unshuffle):
 def test_resunet_moves_with_the_slice(unshuffle):
     # a wrong order of shuffled pixels would show as a shift within a block
     torch.manual_seed(0)
-    network = resunet(width=8, unshuffle=unshuffle).double()
+    network = resunet(width=8, blocks=1, unshuffle=unshuffle).double()
     slice_ = noisy(1, 288, 288).double()
     nn.init.normal_(network.tail.weight)
     step = 4 * unshuffle

@@ -85,12 +85,13 @@ def test_rmse_is_in_hu_of_the_window():
 
 
 def torso() -> np.ndarray:
-    """Grey levels of a disc of 100 with an air hole, over a thin table, in air of 0."""
+    """Grey levels of a disc with an air hole on a thin table that stands on a thick foot."""
     row, column = np.mgrid[0:256, 0:256]
     grey = np.zeros((256, 256))
     grey[np.hypot(row - 110, (column - 128) / 1.4) < 70] = 100
     grey[np.hypot(row - 100, column - 100) < 20] = 0
-    grey[200:202, 30:226] = 120
+    grey[179:181, 20:236] = 120  # touches the disc
+    grey[220:240, 60:196] = 120
     return grey
 
 
@@ -98,7 +99,8 @@ def test_the_body_is_filled_and_lies_on_no_table():
     found = body(torso(), (-160.0, 240.0))
     assert found[100, 100]  # the hole
     assert found[110, 128]
-    assert not found[201].any()  # the table
+    assert not found[180, :80].any()  # the table
+    assert not found[230].any()  # its foot
     assert not found[5].any()  # air
     row, column = np.mgrid[0:256, 0:256]
     disc = np.hypot(row - 110, (column - 128) / 1.4) < 70

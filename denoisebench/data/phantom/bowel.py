@@ -1,10 +1,12 @@
 """Small bowel, colon and mesentery."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from denoisebench.data.phantom import atlas_abdomen as atlas
 from denoisebench.data.phantom.curves import Curve, direction, grow, oval, ribbon, slivers
-from denoisebench.data.phantom.painting import hollow, present, row, section
+from denoisebench.data.phantom.painting import hollow, present, risen, row, section
 from denoisebench.data.phantom.randomness import Stream
 from denoisebench.data.phantom.scene import Scene
 
@@ -42,8 +44,9 @@ def _small_bowel(scene: Scene) -> None:
     x0, y0, rx, ry = row(atlas.MESENTERY, scene.height)
     usual = person.choice(("bowel content", "bowel content", "oral contrast"))
     wide = person.uniform(8.5, 12.5)
-    placed: list[tuple[float, float, float]] = []
     space = 1.75 + 0.75 * scene.person.visceral
+    loops = _Loops([], [], [], [], [])
+    placed: list[tuple[float, float, float]] = []
     for _ in range(110):
         x, y = x0 + rx * draw.uniform(-1, 1), y0 + ry * draw.uniform(-1, 1)
         radius = wide * draw.uniform(0.75, 1.3)
@@ -53,34 +56,41 @@ def _small_bowel(scene: Scene) -> None:
         ):
             continue
         placed.append((x, y, radius))
-        _loop(scene, draw, x, y, radius, usual)
+        _loop(loops, draw, x, y, radius)
+    mask = scene.fill("bowel wall", *loops.walls)
+    scene.fill(usual, *loops.usual)
+    scene.fill("bowel content", *loops.plain)
+    scene.fill("bowel wall", *loops.folds, amount=0.7, within=mask)
+    scene.fill("gas", *loops.gas)
 
 
-def _loop(scene: Scene, draw: Stream, x: float, y: float, radius: float, usual: str) -> None:
-    stretch = draw.uniform(1.0, 1.75)
-    curve = oval(
-        x, y, radius * stretch, radius / (0.5 + 0.5 * stretch), draw.uniform(-0.15, 0.15), 0.2, draw
-    )
-    content = usual if draw.chance(0.75) else "bowel content"
-    gas = draw.uniform(0.2, 0.75) if draw.chance(0.15) else 0.0
+class _Loops(NamedTuple):
+    """What a slice cuts of the small bowel, gathered so that each tissue is painted once."""
+
+    walls: list[Curve]
+    usual: list[Curve]
+    plain: list[Curve]
+    folds: list[Curve]
+    gas: list[Curve]
+
+
+def _loop(loops: _Loops, draw: Stream, x: float, y: float, radius: float) -> None:
+    stretch, turns = draw.uniform(1.0, 1.75), draw.uniform(-0.15, 0.15)
+    curve = oval(x, y, radius * stretch, radius / (0.5 + 0.5 * stretch), turns, 0.2, draw)
+    loops.walls.append(curve)
     if draw.chance(0.3):
-        scene.fill("bowel wall", curve)
-        scene.fill(
-            "bowel content",
-            oval(x, y, radius * 0.6 * stretch, radius * 0.2, 0.02, 0.3, draw),
-            amount=0.6,
-        )
+        # a collapsed loop: a slit of content between thick walls
+        loops.plain.append(oval(x, y, radius * 0.6 * stretch, radius * 0.14, turns, 0.3, draw))
         return
-    mask = hollow(scene, curve, draw.uniform(1.8, 3.0), content, gas)
-    folds = []
+    core = grow(curve, -draw.uniform(1.8, 3.0))
+    (loops.usual if draw.chance(0.75) else loops.plain).append(core)
+    if draw.chance(0.15):
+        loops.gas.append(risen(core, draw.uniform(0.2, 0.75)))
     for _ in range(draw.integer(0, 5)):
         c, s = direction(draw.uniform())
         far = radius * draw.uniform(0.6, 1.2)
-        folds.append(
-            ribbon([(x + c * far, y + s * far), (x + c * far * 0.3, y + s * far * 0.3)], (1.6, 0.9))
-        )
-    if folds:
-        scene.fill("bowel wall", *folds, amount=0.7, within=mask)
+        inner = (x + c * far * 0.3, y + s * far * 0.3)
+        loops.folds.append(ribbon([(x + c * far, y + s * far), inner], (1.6, 0.9)))
 
 
 def _colon(scene: Scene, curve: Curve, draw: Stream) -> None:

@@ -31,7 +31,7 @@ def draw_lungs(scene: Scene, body: Body) -> None:
             _branch(draw, vessels, small, side, reach)
         _dots(draw, vessels, small, bronchi, side, reach)
     scene.fill("lung vessel", *vessels)
-    scene.fill("lung vessel", *small, hu=20.0, amount=0.55)
+    scene.fill("lung vessel", *small, hu=-20.0, amount=0.5)
     scene.fill("vessel wall", *[oval(x, y, r + 1.0, r + 1.0) for x, y, r in bronchi], amount=0.7)
     scene.fill("air", *[oval(x, y, r, r * 0.9) for x, y, r in bronchi])
     _fissures(scene, person.stream("fissures"))
@@ -62,7 +62,7 @@ def _grow(
     middle = (start[0] + c * length * 0.5, start[1] + s * length * 0.5)
     end = (middle[0] + c2 * length * 0.5, middle[1] + s2 * length * 0.5)
     narrow = width * 0.78
-    (vessels if width > 1.3 else small).append(ribbon([start, middle, end], (width, width, narrow)))
+    (vessels if width > 1.9 else small).append(ribbon([start, middle, end], (width, width, narrow)))
     if order < 2 and width > 0.8 and draw.chance(0.75):
         _grow(draw, vessels, small, end, turns + draw.uniform(0.02, 0.11), narrow * 0.8, order + 1)
         _grow(draw, vessels, small, end, turns - draw.uniform(0.02, 0.11), narrow * 0.7, order + 1)
@@ -90,7 +90,7 @@ def _dots(
     dots = ovals(x, y, radius * np.minimum(stretch, 9.0 / radius), radius, outward)
     for k, piece in enumerate(dots):
         wide = float(radius[k])
-        (vessels if wide > 0.9 else small).append(piece)
+        (vessels if wide > 1.15 else small).append(piece)
         if wide > 1.6 and away[k] < 0.5 and d[k] < 0.4:
             bronchi.append((float(x[k]) + side * wide * 1.9, float(y[k]) - wide, wide * 0.7))
 

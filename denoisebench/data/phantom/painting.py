@@ -161,11 +161,16 @@ def hollow(
     core = grow(curve, -wall)
     scene.fill(content, core)
     if gas_share > 0.0:
-        top, bottom = float(core[:, 1].min()), float(core[:, 1].max())
-        gas = core.copy()
-        gas[:, 1] = np.minimum(gas[:, 1], top + (bottom - top) * min(gas_share, 1.0))
-        scene.fill("gas", gas)
+        scene.fill("gas", risen(core, gas_share))
     return mask
+
+
+def risen(core: Curve, share: float) -> Curve:
+    """Return the front part of a cavity, down to a level: where gas gathers in who lies."""
+    top, bottom = float(core[:, 1].min()), float(core[:, 1].max())
+    gas = core.copy()
+    gas[:, 1] = np.minimum(gas[:, 1], top + (bottom - top) * min(share, 1.0))
+    return gas
 
 
 def streaks(scene: Scene, name: str, curves: Sequence[Curve], within: Mask, share: float) -> None:

@@ -33,6 +33,12 @@ def _organs(scene: Scene) -> None:
         sling = [(12, -38), (32 - drop, -8), (33 - drop, 24), (18, 50), (0, 58)]
         levator = ribbon(sling, (4.0, 7.0, 9.0, 9.0, 6.0))
         scene.fill("muscle", levator, mirror(levator), amount=0.8)
+    spots = scene.stream("pelvic vessels")
+    nodes = [
+        oval(spots.uniform(-60, 60), spots.uniform(-40, 50), spots.uniform(1, 2.5), 1.6)
+        for _ in range(16)
+    ]
+    scene.fill("vein", *nodes, amount=0.7)
     filling = draw.uniform(0.75, 1.3)
     if person.female and 3.45 < height < 3.75:
         lean = draw.uniform(-14, 14)
@@ -59,15 +65,10 @@ def _organs(scene: Scene) -> None:
     if person.female and height > 3.78:
         scene.fill("uterus", oval(0, 12, 22, 11, 0, 0.12, draw), offset=-14.0)
         scene.fill("bladder wall", oval(0, -12, 11, 11, 0, 0.1, draw))
-    nodes = [
-        oval(draw.uniform(-60, 60), draw.uniform(-40, 50), draw.uniform(1, 2.5), 1.6)
-        for _ in range(16)
-    ]
-    scene.fill("vein", *nodes, amount=0.7)
-    hollow_rectum(scene)
+    _rectum(scene)
 
 
-def hollow_rectum(scene: Scene) -> None:
+def _rectum(scene: Scene) -> None:
     """Draw the rectum before the sacrum."""
     draw = scene.person.stream("rectum")
     if scene.height < 3.62:

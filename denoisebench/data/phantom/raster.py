@@ -57,7 +57,10 @@ def cover(curves: Sequence[Curve], size: int) -> Mask:
     x, y, x_end, y_end = _cut_at_rows(starts[upright], ends[upright], rows)
     row, height, double_x = _cut_at_columns(x, y, x_end, y_end)
     area = _accumulate(row, height, double_x, rows, columns)
-    share = np.minimum(np.abs(area).astype(np.float32) * _WHOLE, np.float32(1.0))
+    share = area.astype(np.float32)
+    np.abs(share, out=share)
+    share *= _WHOLE
+    np.minimum(share, np.float32(1.0), out=share)
     return Mask((slice(top, bottom), slice(left, right)), share)
 
 
@@ -84,9 +87,9 @@ def _split(
     """Return for spans of cells: which span each of its cells belongs to, and the cell."""
     first, last = low >> _BITS, (high - 1) >> _BITS
     count = np.maximum(last - first, 0) + 1
-    owner = np.repeat(np.arange(len(count)), count)
-    start = np.cumsum(count) - count
-    return owner, first[owner] + np.arange(len(owner)) - start[owner]
+    owner = np.arange(len(count)).repeat(count)
+    start = first - (count.cumsum() - count)
+    return owner, start[owner] + np.arange(len(owner))
 
 
 def _between(
@@ -109,9 +112,11 @@ def _cut_at_rows(
     top = np.where(down[:, None], starts, ends)
     low = np.where(down[:, None], ends, starts)
     owner, row = _split(top[:, 1], low[:, 1])
-    keep = (row >= 0) & (row < rows)
-    owner, row = owner[keep], row[keep]
-    x0, y0, x1, y1 = top[owner, 0], top[owner, 1], low[owner, 0], low[owner, 1]
+    if int(row.min()) < 0 or int(row.max()) >= rows:
+        keep = (row >= 0) & (row < rows)
+        owner, row = owner[keep], row[keep]
+    x0, y0 = top[:, 0][owner], top[:, 1][owner]
+    x1, y1 = low[:, 0][owner], low[:, 1][owner]
     upper = np.maximum(y0, row * _SUB)
     lower = np.minimum(y1, row * _SUB + _SUB)
     x_upper, x_lower = _between(upper, y0, y1, x0, x1), _between(lower, y0, y1, x0, x1)
@@ -149,15 +154,17 @@ def _accumulate(
     double_x: NDArray[np.int64],
     rows: int,
     columns: int,
-) -> NDArray[np.int64]:
+) -> NDArray[np.int32]:
     """Return signed area per pixel; left of the box counts as its edge, right of it is dropped."""
-    double_x = np.clip(double_x, 0, 2 * columns * _SUB)
+    double_x = np.minimum(np.maximum(double_x, 0), 2 * columns * _SUB)
     column = double_x >> (_BITS + 1)
     beyond = (height * (double_x - (column << (_BITS + 1)))) >> 1
     here = height * _SUB - beyond
     width = columns + 2
     place = row * width + column
-    area = np.zeros(rows * width, dtype=np.int64)
-    np.add.at(area, place, here)
-    np.add.at(area, place + 1, beyond)
-    return np.cumsum(area.reshape(rows, width), axis=1)[:, :columns]
+    area = np.zeros(rows * width, dtype=np.int32)
+    np.add.at(area, place, here.astype(np.int32))
+    np.add.at(area, place + 1, beyond.astype(np.int32))
+    grid = area.reshape(rows, width)
+    filled: NDArray[np.int32] = grid.cumsum(axis=1, dtype=np.int32)[:, :columns]
+    return filled

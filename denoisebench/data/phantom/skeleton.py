@@ -1,6 +1,7 @@
 """Bones: spine, ribs, breastbone, shoulder girdle, pelvis and hips, jaw."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -133,18 +134,33 @@ def draw_ribs(scene: Scene, body: Body) -> None:
     count = 8 if height < 2.1 else 7
     first = 0.045 if height < 1.95 else 0.045 + (height - 1.95) * 0.42
     turn = height * 9.0 + draw.uniform()
+    ribs = _Ribs([], [], [], [])
     for side in (1.0, -1.0):
         phase = turn + draw.uniform(-0.25, 0.25)
         phase -= float(np.floor(phase))
         for k in range(count):
             s = 0.43 - (k + phase) * 0.385 / count
-            if s < first or s > 0.425:
-                continue
-            if draw.chance(0.12):
+            if s < first or s > 0.425 or draw.chance(0.12):
                 continue
             length = (0.012 + 0.034 * draw.uniform()) * (1.0 + 6.0 * max(s - 0.33, 0.0))
             s0, s1 = s - length / 2, min(s + length / 2, 0.435)
-            _rib(scene, body, side, s0, s1, draw)
+            _rib(ribs, body, (s0, s1) if side > 0 else (1.0 - s1, 1.0 - s0), draw)
+    scene.fill("cartilage", *ribs.cartilage)
+    if person.age > 0.45:
+        scene.fill("calcium", *ribs.cartilage, amount=0.35 * person.age)
+        scene.fill("cartilage", *[grow(curve, -1.4) for curve in ribs.cartilage])
+    scene.fill("cortex", *ribs.cortex)
+    scene.fill("marrow", *ribs.spongy)
+    scene.fill("marrow", *ribs.dense, offset=120.0)
+
+
+class _Ribs(NamedTuple):
+    """What a slice cuts of the ribs, gathered so that each tissue is painted once."""
+
+    cartilage: list[Curve]
+    cortex: list[Curve]
+    spongy: list[Curve]
+    dense: list[Curve]
 
 
 def _first_ribs(scene: Scene) -> None:
@@ -154,18 +170,15 @@ def _first_ribs(scene: Scene) -> None:
     bone(scene, near, far, mirror(near), mirror(far), thick=1.3)
 
 
-def _rib(scene: Scene, body: Body, side: float, s0: float, s1: float, draw: Stream) -> None:
-    ends = (s0, s1) if side > 0 else (1.0 - s1, 1.0 - s0)
+def _rib(ribs: _Ribs, body: Body, ends: tuple[float, float], draw: Stream) -> None:
     depth, thick = draw.uniform(0.6, 2.2), draw.uniform(4.4, 7.2)
     curve = body.cavity.plate(*ends, depth, depth + thick, draw.uniform(0.1, 0.45))
-    if s1 < 0.11:
-        scene.fill("cartilage", curve)
-        if scene.person.age > 0.45:
-            scene.fill("calcium", curve, amount=0.35 * scene.person.age)
-            scene.fill("cartilage", grow(curve, -1.4))
+    if min(ends[1], 1.0 - ends[0]) < 0.11:
+        ribs.cartilage.append(curve)
         return
-    scene.fill("cortex", curve)
-    scene.fill("marrow", grow(curve, -draw.uniform(1.2, 1.8)), offset=draw.uniform(-20, 160))
+    ribs.cortex.append(curve)
+    core = ribs.dense if draw.chance(0.5) else ribs.spongy
+    core.append(grow(curve, -draw.uniform(1.2, 1.8)))
 
 
 def draw_breastbone(scene: Scene, body: Body) -> None:

@@ -33,7 +33,7 @@ class Tissue:
 _SOFT = (4.5, 3, 1.5, 1)
 _FLUID = (3, 1.5, 0.75, 0.5)
 _BLOOD = (4, 2.5, 1, 1)
-_SPONGY = (15, 16, 11, 9)
+_SPONGY = (9, 15, 11, 9)
 
 TISSUES: dict[str, Tissue] = {
     "skin": Tissue((10, 45), texture=(5, 4, 2, 2)),

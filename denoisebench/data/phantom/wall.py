@@ -22,7 +22,7 @@ def draw_wall(scene: Scene, body: Body) -> None:
         # fascia: a dark seam of fat round each muscle, painted before the muscle itself;
         # left and right lie one after the other and never overlap
         for left, right in zip(curves[::2], curves[1::2], strict=True):
-            seam = 0.9 if name == "ovals" else 0.65
+            seam = 0.72 if name == "ovals" else 0.5
             both = (grow(left, 1.2), grow(right, 1.2))
             scene.fill("visceral fat", *both, amount=seam, broken=True)
             scene.fill("muscle", left, right)
@@ -51,7 +51,7 @@ def _ring(scene: Scene, body: Body) -> None:
     """Draw the intercostal muscles, or the thin fascia under the belly's muscles."""
     if 0.84 < scene.height < 2.25:
         scene.fill("muscle", grow(body.cavity.curve, 9.0), offset=-6.0)
-    elif 2.0 < scene.height < 3.6:
+    elif 2.0 < scene.height < 3.35:
         scene.fill(
             "muscle", grow(body.cavity.curve, 1.4), amount=0.7 if scene.height < 2.4 else 0.35
         )
