@@ -54,9 +54,7 @@ def _findings() -> Iterator[Finding]:
     for number, name in enumerate(facts["gpus"]):
         yield Finding("device", f"cuda:{number}, {name}")
     if not facts["gpus"]:
-        yield Finding(
-            "device", "cpu; no CUDA device, so training is slow"
-        )
+        yield Finding("device", "cpu; no CUDA device, so training is slow")
     yield Finding("cores", str(facts["cores"]))
     yield _torchvision()
     missing = [name for name, version in facts["packages"].items() if version is None]

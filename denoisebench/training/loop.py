@@ -262,4 +262,3 @@ def _raise_if_not_finite(losses: dict[str, float], step: int) -> None:
     for name, value in losses.items():
         if not math.isfinite(value):
             raise Diverged(f"{name} is {value} at step {step}")
-

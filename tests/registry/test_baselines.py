@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-
-from denoisebench import UsageError
 from denoisebench.registry.baselines.bm3d import bm3d
 from denoisebench.registry.baselines.nlm import nlm
 from denoisebench.registry.baselines.noisy import noisy
+
+from denoisebench import UsageError
 
 
 def psnr(output, target):

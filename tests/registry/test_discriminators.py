@@ -1,8 +1,8 @@
 import pytest
 import torch
+from denoisebench.registry.discriminators.patch3 import patch3
 
 from denoisebench import UsageError
-from denoisebench.registry.discriminators.patch3 import patch3
 
 
 def parameters(network):

@@ -1,12 +1,12 @@
 import pytest
 import torch
-from torch import Tensor, nn
-
-from denoisebench import UsageError
 from denoisebench.registry.generators.dncnn import dncnn
 from denoisebench.registry.generators.resunet import resunet
 from denoisebench.registry.generators.unet6 import unet6
 from denoisebench.registry.generators.unet7 import unet7
+from torch import Tensor, nn
+
+from denoisebench import UsageError
 
 AFFINE_NORMS = ("group", "instance", "batch")
 

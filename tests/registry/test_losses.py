@@ -1,15 +1,15 @@
 import pytest
 import torch
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
-
-from denoisebench import UsageError
 from denoisebench.registry.losses.cgan import CrossEntropy
 from denoisebench.registry.losses.l1 import l1
 from denoisebench.registry.losses.lsgan import LeastSquares
 from denoisebench.registry.losses.mse import mse
 from denoisebench.registry.losses.ssim import ssim
 from denoisebench.registry.metrics.ssim import ssim as ssim_metric
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from denoisebench import UsageError
 
 
 def images(seed: int = 0, *, side: int = 16) -> tuple[Tensor, Tensor]:

@@ -2,12 +2,12 @@ from functools import cache
 
 import pytest
 import torch
-from torch import nn
-
-from denoisebench import Unavailable, load_weights
 from denoisebench.registry.metrics import _lpips
 from denoisebench.registry.metrics.lpips import lpips
 from denoisebench.registry.metrics.lpips_vgg import lpips_vgg
+from torch import nn
+
+from denoisebench import Unavailable, load_weights
 
 NETWORKS = {"alex": (lpips, "lpips-alex"), "vgg": (lpips_vgg, "lpips-vgg")}
 

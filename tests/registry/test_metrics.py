@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-
-from denoisebench import UsageError
 from denoisebench.registry.metrics.psnr import psnr
 from denoisebench.registry.metrics.psnr_body import body, psnr_body
 from denoisebench.registry.metrics.rmse_hu import rmse_hu
 from denoisebench.registry.metrics.ssim import ssim
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from denoisebench import UsageError
 
 
 def skimage_psnr(output, target):
