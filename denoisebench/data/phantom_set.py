@@ -37,10 +37,9 @@ def open_phantom(
         progress: called with slices done and slices in all.
     """
     hu = _drawn(patients, slices, size, workers, progress)
-    names = [f"phantom-{patient:03d}" for patient in range(patients)]
-    split_of = by_patient(set(names))
+    split_of = split_of_patients(patients)
     found: dict[str, list[Slice]] = {"train": [], "val": [], "test": []}
-    for patient, name in enumerate(names):
+    for patient, name in enumerate(split_of):
         for index in range(slices):
             image = hu[patient * slices + index]
             one = Slice(image, name, name, float(index), spacing_mm(patient))
@@ -54,6 +53,13 @@ def open_phantom(
         notes=(),
         set_aside=(),
     )
+
+
+def split_of_patients(patients: int) -> dict[str, str]:
+    """Return patient → split, by the hash that splits folders too."""
+    names = [f"phantom-{patient:03d}" for patient in range(patients)]
+    split_of = by_patient(names)
+    return {name: split_of[name] for name in names}
 
 
 def _drawn(

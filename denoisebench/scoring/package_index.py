@@ -56,8 +56,7 @@ def stream(archive: Archive, into: IO[bytes], progress: Progress | None = None) 
         page = f"{index.rstrip('/')}/{archive.project}/"
         try:
             url = link(page, archive.file, settings)
-            into.seek(0)
-            into.truncate()
+            into.seek(0)  # a failed try wrote no more bytes than this one will
             receive(url, archive, into, settings, page, progress)
             return
         except (OSError, HTTPException, ValueError) as reason:

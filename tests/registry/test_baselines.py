@@ -42,6 +42,11 @@ def test_a_baseline_does_not_clip(baseline, pair):
     assert shifted.mean() == pytest.approx(pair[0].mean() - 500, abs=2)
 
 
+def test_nlm_smooths_in_units_of_sigma(pair):
+    # 1e-6: float64 of twice the size
+    assert nlm(2 * pair[0], 100.0) == pytest.approx(2 * nlm(pair[0], 50.0), abs=1e-6)
+
+
 def test_bm3d_names_its_profiles(pair):
     with pytest.raises(UsageError, match="no BM3D profile named 'fast'; one of: np, high"):
         bm3d(pair[0], 50.0, profile="fast")

@@ -177,8 +177,10 @@ def test_a_full_disk_leaves_the_old_file(published, cache, monkeypatch):
 
 
 class Evil:
+    folder = ""
+
     def __reduce__(self):
-        return os.mkdir, ("/tmp/never",)
+        return os.mkdir, (self.folder,)
 
 
 @pytest.mark.parametrize(
@@ -192,12 +194,15 @@ class Evil:
     ],
     ids=["call", "objects", "float64", "scalar", "tensor"],
 )
-def test_a_pickle_of_anything_but_float32_arrays_is_refused(value, told, published, cache):
+def test_a_pickle_of_anything_but_float32_arrays_is_refused(
+    value, told, published, cache, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Evil, "folder", str(tmp_path / "never"))
     published(pickle.dumps({"Net_0": value}))
     with pytest.raises(Unavailable, match=f"damaged: it {told}"):
         weights.fetch("net-a")
     assert files(cache) == []
-    assert not os.path.exists("/tmp/never")
+    assert not (tmp_path / "never").exists()
 
 
 @pytest.mark.parametrize("protocol", [3, 4])  # Python's default before 3.8, and until 3.13

@@ -1,0 +1,70 @@
+"""The embedded data set: the same clean and noisy test pixels on every machine."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from denoisebench.data.phantom import draw
+from denoisebench.data.phantom_set import PATIENTS, SLICES, open_phantom, split_of_patients
+from denoisebench.data.scan import Slice
+from denoisebench.task import load_task
+from denoisebench.task.noise import noisy_slice
+
+KNOWN = Path(__file__).with_name("phantom_digests.json")
+
+
+def noisy_digest(noisy: np.ndarray) -> str:
+    """SHA-256 of grey levels to 1/256: the logarithm inside ndtri may differ in its last bits."""
+    return hashlib.sha256(np.rint(noisy * 256).astype("<i4").tobytes()).hexdigest()
+
+
+def digests_of_the_test_split() -> dict[str, list[str]]:
+    task = load_task("ct-sigma50")
+    found = {}
+    for name, split in split_of_patients(PATIENTS).items():
+        for index in range(SLICES) if split == "test" else ():
+            one = Slice(draw(int(name.removeprefix("phantom-")), index), name, name)
+            noisy = noisy_slice(task, task.to_grey(one.hu), one.digest)
+            found[f"{name}/{index}"] = [one.digest, noisy_digest(noisy)]
+    return found
+
+
+def test_clean_and_noisy_test_slices_are_the_known_ones():
+    assert digests_of_the_test_split() == json.loads(KNOWN.read_text())
+
+
+def test_patients_are_split_50_25_25():
+    splits = list(split_of_patients(PATIENTS).values())
+    assert [splits.count(name) for name in ("train", "val", "test")] == [32, 16, 16]
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    monkeypatch.setenv("DENOISEBENCH_HOME", str(tmp_path))
+    return lambda: open_phantom(patients=4, slices=2, size=64, workers=1)
+
+
+def test_the_phantom_is_drawn_once_and_then_read(small, monkeypatch):
+    first = small()
+    monkeypatch.setattr("denoisebench.data.phantom_set._draw", None)
+    second = small()
+    assert second.digest == first.digest
+    assert second.split_digest == first.split_digest
+
+
+def test_no_patient_is_in_two_splits(small):
+    dataset = small()
+    groups = [set(dataset.patients(split)) for split in ("train", "val", "test")]
+    assert sum(map(len, groups)) == len(set().union(*groups)) == 4
+
+
+def test_the_noisy_test_split_has_14_15_db():
+    task, errors = load_task("ct-sigma50"), []
+    for patient in (3, 9):
+        one = Slice(draw(patient, 1), "p", "p")
+        clean = task.to_grey(one.hu)
+        errors.append(np.mean((noisy_slice(task, clean, one.digest) - clean) ** 2))
+    assert 10 * np.log10(255**2 / np.mean(errors)) == pytest.approx(14.15, abs=0.05)
