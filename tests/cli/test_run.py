@@ -1,5 +1,10 @@
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -196,3 +201,32 @@ def test_the_leaderboard_prints_every_format(fast, denoisebench):
     assert denoisebench("leaderboard", "--task", "other").code == 2
     shutil.rmtree("runs")
     assert denoisebench("leaderboard").code == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_checkpoint_and_resume_goes_on(plugin, tiny_ct, tmp_path, number):
+    task = tmp_path / "tiny-task.toml"
+    task.write_text(TASK)
+    words = ["run", "--gen", "tiny", "--loss", "l1", "--batch", "2", "--patch", "32", "--steps",
+             "4000", "--plugin", plugin, "--task", task, "--data", tiny_ct]  # fmt: skip
+    command = [sys.executable, "-m", "denoisebench", *map(str, words)]
+    environment = {**os.environ, "DENOISEBENCH_HOME": str(tmp_path / "home")}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    while not list(tmp_path.glob("runs/tiny-*/log.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    sent = time.monotonic()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert time.monotonic() - sent < 10
+    assert "--resume" in err.splitlines()[-1]
+    (folder,) = tmp_path.glob("runs/tiny-*")
+    assert (folder / "checkpoint.pt").exists()
+    assert not (folder / "result.json").exists()
+    resumed = subprocess.run(
+        [*command, "--resume"], cwd=tmp_path, env=environment, check=True, capture_output=True
+    )
+    assert "tiny · l1" in resumed.stdout.decode()

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from denoisebench.data.dataset import SPLITS
 from denoisebench.data.phantom import draw
-from denoisebench.data.phantom_set import PATIENTS, SLICES, open_phantom, split_of_patients
+from denoisebench.data.phantom_set import members, open_phantom
 from denoisebench.data.scan import Slice
 from denoisebench.task import load_task
 from denoisebench.task.noise import noisy_slice
@@ -24,11 +25,11 @@ def noisy_digest(noisy: np.ndarray) -> str:
 def digests_of_the_test_split() -> dict[str, list[str]]:
     task = load_task("ct-sigma50")
     found = {}
-    for name, split in split_of_patients(PATIENTS).items():
-        for index in range(SLICES) if split == "test" else ():
-            one = Slice(draw(int(name.removeprefix("phantom-")), index), name, name)
+    for split, patient, index in members():
+        if split == "test":
+            one = Slice(draw(patient, index), str(patient), str(patient))
             noisy = noisy_slice(task, task.to_grey(one.hu), one.digest)
-            found[f"{name}/{index}"] = [one.digest, noisy_digest(noisy)]
+            found[f"{patient}/{index}"] = [one.digest, noisy_digest(noisy)]
     return found
 
 
@@ -37,8 +38,15 @@ def test_clean_and_noisy_test_slices_are_the_known_ones():
 
 
 def test_patients_are_split_50_25_25():
-    splits = list(split_of_patients(PATIENTS).values())
-    assert [splits.count(name) for name in ("train", "val", "test")] == [32, 16, 16]
+    patients = {split: {p for s, p, _ in members() if s == split} for split in SPLITS}
+    assert {split: len(those) for split, those in patients.items()} == {
+        "train": 32, "val": 16, "test": 16,
+    }  # fmt: skip
+
+
+def test_test_patients_show_all_levels_between_them():
+    levels = [index for split, _, index in members() if split == "test"]
+    assert {index: levels.count(index) for index in range(4)} == dict.fromkeys(range(4), 8)
 
 
 @pytest.fixture

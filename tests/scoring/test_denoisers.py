@@ -24,6 +24,13 @@ def blur(noisy, sigma, *, wait: float = 0.0, crop: bool = False):
     time.sleep(wait)
     parts = [np.roll(noisy, shift, axis) for shift in (-1, 1) for axis in (0, 1)]
     return sum(parts)[crop:] / 4
+
+
+@baseline("halve", batched=True)
+def halve(noisy, sigma):
+    """Half of a (B, 1, H, W) tensor."""
+    assert noisy.ndim == 4
+    return noisy / 2
 '''
 
 
@@ -76,6 +83,12 @@ def test_a_damaged_file_in_the_cache_is_computed_again(blur, tmp_path):
     (kept,) = (tmp_path / "home").rglob("*.npz")
     kept.write_bytes(kept.read_bytes()[:100])
     assert denoisers.cached(part, 50.0, noisy) is None
+
+
+def test_a_batched_baseline_is_given_tensors(blur):
+    (noisy,) = images(1)
+    (denoised,) = denoisers.baseline(blur("halve"), 50.0, workers=1)([noisy])
+    assert denoised.image == pytest.approx(noisy / 2, abs=1e-6)  # kept as float32
 
 
 def test_an_output_of_another_shape_names_the_baseline(blur):

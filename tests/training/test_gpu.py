@@ -1,0 +1,54 @@
+"""The same training on CUDA."""
+
+import numpy as np
+import pytest
+import torch
+
+from denoisebench.plugins.expression import resolve
+from denoisebench.plugins.load import build
+from denoisebench.task import load_task
+from denoisebench.task.noise import fresh_noise
+from denoisebench.training.inference import denoise
+from denoisebench.training.loop import train
+from denoisebench.training.recipe import plan
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
+CUDA = torch.device("cuda")
+TASK = load_task("ct-sigma50")
+
+
+def test_a_gan_trains_in_bf16_and_resumes(catalogue, dataset, tmp_path):
+    choices = {"steps": 8, "batch": 2, "patch": 16, "learning_rate": 1e-3}
+    planned = plan(
+        catalogue, generator="tiny", discriminator="tinycritic", loss="cgan+l1", **choices
+    )
+    recipe, asked = planned.recipe(TASK, dataset), iter(range(99))
+    first = train(recipe, dataset, TASK, catalogue, tmp_path, device=CUDA,
+                  stopping=lambda: next(asked) == 4)  # fmt: skip
+    assert (first.status, first.steps) == ("interrupted", 4)
+    second = train(recipe, dataset, TASK, catalogue, tmp_path, device=CUDA, resume=True)
+    assert second.status == "done"
+    assert all(torch.isfinite(p).all() and p.is_cuda for p in second.generator.parameters())
+
+
+def test_a_slice_is_denoised_alike_on_both_devices(catalogue):
+    torch.manual_seed(0)
+    network = build(resolve("resunet", "generator", catalogue)[0]).eval()
+    noisy = np.random.default_rng(0).normal(100, 50, (64, 64))
+    here = denoise(network, noisy, 16)
+    there = denoise(network.to(CUDA), noisy, 16)
+    # Grey levels of 255; TF32 convolutions keep ten bits of each product.
+    assert there == pytest.approx(here, abs=0.2)
+
+
+def test_training_noise_is_drawn_on_the_device_from_its_seed():
+    clean = torch.zeros(2, 1, 64, 64, device=CUDA)
+    draws = [fresh_noise(TASK, clean, torch.Generator(CUDA).manual_seed(s)) for s in (1, 1, 2)]
+    assert draws[0].is_cuda
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+    # 8,192 values: the spread's standard error is 0.4.
+    assert draws[0].std().item() == pytest.approx(50, abs=2)
