@@ -68,7 +68,7 @@ def evaluate(
     reasons: dict[str, str] = {}
     seconds: list[float] = []
     example: Example | None = None
-    shown, failure = middle(slices), None
+    shown, failure = richest(slices, task), None
     outputs = denoiser(_noisy(slices, task))
     for one, denoised in zip(slices, outputs, strict=True):
         seconds.append(denoised.seconds)
@@ -91,9 +91,9 @@ def evaluate(
     return Evaluation(summary, scores, float(np.median(seconds)), example, failure)
 
 
-def middle(slices: Sequence[Slice]) -> Slice:
-    """The slice that stands in the preview: the middle of the split, whatever was scored."""
-    return slices[len(slices) // 2]
+def richest(slices: Sequence[Slice], task: Task) -> Slice:
+    """The slice that stands in the preview: the one of most contrast, whatever was scored."""
+    return max(slices, key=lambda one: float(task.to_grey(one.hu).std()))
 
 
 def metric_versions(task: Task, catalogue: Catalogue) -> dict[str, int]:
