@@ -25,7 +25,7 @@ def save_preview(
         references: method → its output of the same slice, for instance BM3D's.
     """
     panels = {"clean": example.clean, "noisy": example.noisy, **references, method: example.output}
-    figure = Figure(figsize=(3.2 * (len(panels) + 1), 3.45), dpi=120, layout="constrained")
+    figure = Figure(figsize=(3.2 * (len(panels) + 1), 3.55), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(panels) + 1)
     for axis, (name, image) in zip(axes, panels.items(), strict=False):
