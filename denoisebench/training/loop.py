@@ -75,7 +75,8 @@ def train(
         Diverged: a loss is not finite; the last good checkpoint stays.
     """
     cuda = device.type == "cuda"
-    layout = torch.channels_last
+    # On a CPU channels_last makes unet7's step 1.5 times as long and resunet's no shorter.
+    layout = torch.channels_last if cuda else torch.contiguous_format
     torch.manual_seed(recipe.seed)  # initial weights
     (part,) = resolve(recipe.generator, "generator", catalogue)
     multiple = int(str(part.card.facts.get("multiple", 1)))
