@@ -1,7 +1,7 @@
 """A board is a function of a folder of results: nothing is typed by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from denoisebench.errors import UsageError
@@ -94,7 +94,7 @@ def boards(results: Sequence[tuple[str, Result]]) -> list[Board]:
             (),
             result.evaluation_version,
         )
-        fitting = [key for key in groups if _without_metrics(key) == bare]
+        fitting = [key for key in groups if replace(key, metric_versions=()) == bare]
         groups.setdefault(fitting[0] if fitting else bare, []).append((name, result))
     found = [_board(key, rows) for key, rows in groups.items()]
     return sorted(found, key=lambda board: (-len(board.rows), board.key.task, board.data))
@@ -106,17 +106,6 @@ def board_of(results: Sequence[tuple[str, Result]], result: Result) -> Board:
         if any(row.result.recipe == result.recipe for row in board.rows):
             return board
     raise LookupError(f"no board holds {result.method}")
-
-
-def _without_metrics(key: Key) -> Key:
-    return Key(
-        key.task,
-        key.task_version,
-        key.data_digest,
-        key.split_digest,
-        (),
-        key.evaluation_version,
-    )
 
 
 def _board(key: Key, results: Sequence[tuple[str, Result]]) -> Board:

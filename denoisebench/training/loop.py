@@ -108,13 +108,14 @@ def train(
     step: int = state["step"]
     began = time.monotonic() - state["seconds"]
     reported, reported_seconds = state["reported"], state["reported_seconds"]
-    saved_seconds, validated = state["seconds"], math.floor(VALIDATIONS * _progress(recipe, state))
+    saved_seconds = state["seconds"]
+    validated = math.floor(VALIDATIONS * _progress(recipe, step, saved_seconds))
     generator.train()
 
     # One turn more than there are steps: the last report and checkpoint are the ordinary ones.
     while True:
         seconds = time.monotonic() - began
-        progress = _progress(recipe, {"step": step, "seconds": seconds})
+        progress = _progress(recipe, step, seconds)
         finished, interrupted = progress >= 1, stopping()
 
         # ---- Report ------------------------------------------------------------------------
@@ -215,12 +216,12 @@ def _adam(network: Module, recipe: Recipe) -> torch.optim.Adam:
     return torch.optim.Adam(network.parameters(), recipe.learning_rate, betas, fused=True)
 
 
-def _progress(recipe: Recipe, state: dict[str, Any]) -> float:
+def _progress(recipe: Recipe, step: int, seconds: float) -> float:
     """Share of the budget that is spent, 0-1."""
     if recipe.steps is not None:
-        return min(1.0, float(state["step"]) / recipe.steps)
+        return min(1.0, step / recipe.steps)
     assert recipe.minutes is not None
-    return min(1.0, float(state["seconds"]) / (60 * recipe.minutes))
+    return min(1.0, seconds / (60 * recipe.minutes))
 
 
 def _learning_rate(recipe: Recipe, progress: float) -> float:
