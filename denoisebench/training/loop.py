@@ -28,7 +28,8 @@ from denoisebench.training.inference import denoise
 from denoisebench.training.objective import Objective
 from denoisebench.training.recipe import Recipe
 
-CHECKPOINT_SECONDS = 120.0
+CHECKPOINT_SECONDS = 5.0  # at least, between two checkpoints
+CHECKPOINT_SHARE = 0.02  # at most, of the time: large networks save less often
 VALIDATIONS = 10  # a training
 VALIDATION_SLICES = 6
 
@@ -108,7 +109,7 @@ def train(
     step: int = state["step"]
     began = time.monotonic() - state["seconds"]
     reported, reported_seconds = state["reported"], state["reported_seconds"]
-    saved_seconds = state["seconds"]
+    saved_seconds, save_every = state["seconds"], CHECKPOINT_SECONDS
     validated = math.floor(VALIDATIONS * _progress(recipe, step, saved_seconds))
     generator.train()
 
@@ -136,7 +137,8 @@ def train(
             reported, reported_seconds = step, time.monotonic() - began
 
         # ---- Save --------------------------------------------------------------------------
-        if finished or interrupted or seconds - saved_seconds >= CHECKPOINT_SECONDS:
+        if finished or interrupted or seconds - saved_seconds >= save_every:
+            asked = time.monotonic()
             _raise_if_not_finite(dict(zip(names, sums.tolist(), strict=True)), step)
             state = {
                 "step": step,
@@ -151,6 +153,7 @@ def train(
             }
             checkpoint.save(folder / "checkpoint.pt", state)
             saved_seconds = time.monotonic() - began
+            save_every = max(CHECKPOINT_SECONDS, (time.monotonic() - asked) / CHECKPOINT_SHARE)
         if finished or interrupted:
             break
 

@@ -1,7 +1,6 @@
 """The distance between deep features that LPIPS is, for `lpips` and `lpips_vgg`."""
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -17,12 +16,6 @@ Layer = tuple[int, int, int, bool]
 """Of a convolution: stride, padding, side of the max-pool before it (0: none), compared or not."""
 
 
-@cache
-def weights_on(name: str, device: torch.device) -> Mapping[str, Tensor]:
-    """Return the tensors of `name` on `device`, read once a process."""
-    return {key: tensor.to(device) for key, tensor in load_weights(name).items()}
-
-
 def distance(
     output: Tensor, target: Tensor, weights: str, layers: Sequence[Layer], eps: float = 1e-10
 ) -> Tensor:
@@ -31,7 +24,7 @@ def distance(
     Zhang et al. (2018, arXiv:1801.03924, eq. 1): at each compared layer, features scaled to unit
     length over channels, squared difference, weighted sum over channels, mean over positions.
     """
-    tensors = weights_on(weights, output.device)
+    tensors = load_weights(weights, output.device)
     with torch.autocast(output.device.type, enabled=False):
         both = torch.cat([prepared(output), prepared(target)])
         total = torch.zeros(len(output), dtype=torch.float64, device=output.device)

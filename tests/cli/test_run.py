@@ -121,10 +121,24 @@ def test_resume_goes_on_with_an_unfinished_run(fast):
     for name in ("result.json", "model.safetensors"):
         (folder / name).unlink()
     refused = fast()
-    assert (refused.code, refused.err.count("\n") >= 1) == (2, True)
-    assert "--resume" in refused.err.splitlines()[-1]
+    data, mistake = refused.err.splitlines()
+    assert (refused.code, refused.out) == (2, "")
+    assert data.startswith("folder-")
+    assert "holds an unfinished run; go on with --resume" in mistake
     assert fast("--resume").code == 0
     assert (folder / "model.safetensors").read_bytes() == whole
+
+
+def test_a_done_run_is_scored_again_once_weights_it_lacked_are_there(
+    fast, machine_weights, tmp_path
+):
+    rows = json.loads(fast("--json").out)["rows"]
+    assert {row["metrics"]["lpips"]["mean"] for row in rows} == {None}
+    kept = (the_run() / "model.safetensors").read_bytes()
+    shutil.copytree(machine_weights, tmp_path / "home" / "weights")
+    rows = json.loads(fast("--json").out)["rows"]
+    assert all(row["metrics"]["lpips"]["mean"] > 0 for row in rows)
+    assert (the_run() / "model.safetensors").read_bytes() == kept
 
 
 def test_out_can_name_a_run_folder_and_another_recipes_is_refused(fast):
@@ -203,30 +217,65 @@ def test_the_leaderboard_prints_every_format(fast, denoisebench):
     assert denoisebench("leaderboard").code == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_a_checkpoint_and_resume_goes_on(plugin, tiny_ct, tmp_path, number):
+@pytest.fixture
+def start(plugin, tiny_ct, tmp_path):
+    """Start a run of 4000 steps in a process of its own: (folder of runs, *words) → process."""
     task = tmp_path / "tiny-task.toml"
     task.write_text(TASK)
     words = ["run", "--gen", "tiny", "--loss", "l1", "--batch", "2", "--patch", "32", "--steps",
              "4000", "--plugin", plugin, "--task", task, "--data", tiny_ct]  # fmt: skip
-    command = [sys.executable, "-m", "denoisebench", *map(str, words)]
     environment = {**os.environ, "DENOISEBENCH_HOME": str(tmp_path / "home")}
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
-    )
-    while not list(tmp_path.glob("runs/tiny-*/log.jsonl")):
+
+    def start(runs, *more):
+        command = [sys.executable, "-m", "denoisebench", *words, "--out", runs, *more]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            list(map(str, command)), env=environment, stdout=pipe, stderr=pipe, text=True
+        )
+
+    return start
+
+
+def wait_for(process, folder, name):
+    """Wait until a file is in the run's folder, and return the folder."""
+    while not (found := list(folder.glob(f"tiny-*/{name}"))):
         assert process.poll() is None
         time.sleep(0.05)
+    return found[0].parent
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_checkpoint_and_resume_goes_on(start, tmp_path, number):
+    process = start(tmp_path)
+    folder = wait_for(process, tmp_path, "log.jsonl")
     process.send_signal(number)
     sent = time.monotonic()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert time.monotonic() - sent < 10
     assert "--resume" in err.splitlines()[-1]
-    (folder,) = tmp_path.glob("runs/tiny-*")
     assert (folder / "checkpoint.pt").exists()
     assert not (folder / "result.json").exists()
-    resumed = subprocess.run(
-        [*command, "--resume"], cwd=tmp_path, env=environment, check=True, capture_output=True
-    )
-    assert "tiny · l1" in resumed.stdout.decode()
+    resumed = start(tmp_path, "--resume")
+    assert "tiny · l1" in resumed.communicate()[0]
+    assert resumed.returncode == 0
+
+
+def test_a_run_killed_at_once_ends_with_the_weights_of_an_undisturbed_one(start, tmp_path):
+    undisturbed = start(tmp_path / "undisturbed")
+    _, err = undisturbed.communicate()
+    assert undisturbed.returncode == 0, err
+    process = start(tmp_path / "killed")
+    folder = wait_for(process, tmp_path / "killed", "checkpoint.pt")
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (folder / "model.safetensors").exists()
+    resumed = start(tmp_path / "killed", "--resume")
+    _, err = resumed.communicate()
+    assert resumed.returncode == 0, err
+    (whole,) = (tmp_path / "undisturbed").glob("tiny-*")
+    assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    steps = [json.loads(line)["step"] for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 4000

@@ -39,21 +39,6 @@ def ct_pair(ct_folder: Path) -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture
-def lpips_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip where the weights were not fetched; otherwise read them from the machine's own cache."""
-    from denoisebench.scoring import weights
-
-    monkeypatch.setenv("DENOISEBENCH_HOME", str(MACHINE_HOME))
-    missing = [entry.name for entry in weights.listing() if not entry.present]
-    if missing:
-        pytest.skip(f"no weights {', '.join(missing)}: denoisebench weights fetch lpips")
-
-
-def machine_home() -> Path:
-    """Return the cache folder that the test session was started with."""
-    from denoisebench.home import home
-
-    return home()
-
-
-MACHINE_HOME = machine_home()  # read on import, before a fixture sets another
+def lpips_weights(machine_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the weights from the machine's own cache."""
+    monkeypatch.setenv("DENOISEBENCH_HOME", str(machine_weights.parent))

@@ -2,7 +2,6 @@ from functools import cache
 
 import pytest
 import torch
-from denoisebench.registry.metrics import _lpips
 from denoisebench.registry.metrics.lpips import lpips
 from denoisebench.registry.metrics.lpips_vgg import lpips_vgg
 from torch import nn
@@ -94,20 +93,7 @@ def test_missing_weights_name_the_command_that_fetches_them(
     network, overshooting, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("DENOISEBENCH_HOME", str(tmp_path))
-    _lpips.weights_on.cache_clear()
     metric, weights = NETWORKS[network]
     told = f"weights {weights} are missing: denoisebench weights fetch lpips"
     with pytest.raises(Unavailable, match=told):
         metric(*overshooting)
-
-
-def test_weights_are_read_once_a_process(overshooting, lpips_weights, monkeypatch):
-    _lpips.weights_on.cache_clear()
-    asked = []
-    monkeypatch.setattr(
-        _lpips, "load_weights", lambda name: asked.append(name) or load_weights(name)
-    )
-    lpips(*overshooting)
-    lpips(*overshooting)
-    assert asked == ["lpips-alex"]
-    _lpips.weights_on.cache_clear()

@@ -113,6 +113,18 @@ def test_damaged_weights_are_refused_and_fetched_again(published, cache):
     assert load_weights("net-a")
 
 
+def test_a_process_reads_a_file_once_until_it_changes(published, monkeypatch):
+    (path,) = weights.fetch("net-a")
+    read, asked = weights.read, []
+    monkeypatch.setattr(weights, "read", lambda name: asked.append(name) or read(name))
+    first = load_weights("net-a")
+    assert load_weights("net-a") is first
+    assert asked == ["net-a"]
+    path.unlink()
+    with pytest.raises(Unavailable, match="missing"):
+        load_weights("net-a")
+
+
 def test_missing_weights_name_the_command(published):
     with pytest.raises(
         Unavailable, match=r"^weights net-b are missing: denoisebench weights fetch net$"
