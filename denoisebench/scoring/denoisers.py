@@ -209,7 +209,9 @@ def _keep(path: Path, image: NDArray[Any], seconds: float) -> None:
 
 def _place(part: Part, sigma: float, noisy: Image, learned: Learned | None) -> Path:
     digest = hashlib.sha256(np.ascontiguousarray(noisy).tobytes())
-    digest.update(f"{noisy.shape} {part.text} {part.card.digest} {sigma!r} {release(part)}".encode())
+    digest.update(
+        f"{noisy.shape} {part.text} {part.card.digest} {sigma!r} {release(part)}".encode()
+    )
     digest.update(learned.digest.encode() if learned else b"")
     return home() / "baselines" / part.card.name / f"{digest.hexdigest()}.npz"
 

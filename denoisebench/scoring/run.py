@@ -44,7 +44,6 @@ from denoisebench.training.log import Reporter
 from denoisebench.training.loop import Diverged, Trained, train
 from denoisebench.training.recipe import Recipe
 
-
 LEARNING_SLICES = 64  # of the training split, for a baseline that learns
 
 

@@ -63,18 +63,24 @@ def tuned(
         The baseline with its knobs spelled out, and the tuning; None where there was nothing to do.
     """
     grid = part.card.facts.get("tune")
-    values = {k: v for k, v in grid.items() if k not in part.given} if isinstance(grid, dict) else {}
+    values = (
+        {k: v for k, v in grid.items() if k not in part.given} if isinstance(grid, dict) else {}
+    )
     if not values or not dataset.val:
         return part, None
     shown = spread(dataset.val, SLICES)
-    settings = [dict(zip(values, each, strict=True)) for each in itertools.product(*values.values())]
+    settings = [
+        dict(zip(values, each, strict=True)) for each in itertools.product(*values.values())
+    ]
     parts = [replace(part, knobs={**part.knobs, **setting}) for setting in settings]
 
     place = _place(part, task, [one.digest for one in shown], values, learned)
     scores = _known(place, len(settings))
     if scores is None:
         clean = [task.to_grey(one.hu) for one in shown]
-        noisy = [noisy_slice(task, grey, one.digest) for grey, one in zip(clean, shown, strict=True)]
+        noisy = [
+            noisy_slice(task, grey, one.digest) for grey, one in zip(clean, shown, strict=True)
+        ]
         jobs = [(filled(each, task), image) for each in parts for image in noisy]
         outputs = denoisers.each(jobs, task.sigma, workers, learned=learned, keep=False)
         errors = []

@@ -20,8 +20,9 @@ def page() -> str:
     """All built-in cards, a table a kind."""
     parts = [
         "# Catalogue",
-        "What comes with denoisebench, from the cards of the plug-ins themselves. Multiply-accumulates "
-        f"(MACs) are for one slice of {SIDE}² with default knobs. `denoisebench info NAME` says more.",
+        "What comes with denoisebench, from the cards of the plug-ins themselves. "
+        f"Multiply-accumulates (MACs) are for one slice of {SIDE}² with default knobs. "
+        "`denoisebench info NAME` says more.",
     ]
     for kind in ("generator", "discriminator", "loss", "baseline", "metric"):
         cards = [card for card in find().of(kind) if card.origin == "built-in"]
@@ -42,7 +43,9 @@ def table(kind: str, cards: list[Card]) -> str:
     for card in cards:
         knobs = ", ".join(f"`{knob.name}={knob.default!r}`" for knob in card.knobs)
         rows.append((f"`{card.name}`", card.summary, knobs, *facts(card), link(card.paper)))
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows
+    )
 
 
 def facts(card: Card) -> tuple[str, str]:

@@ -13,7 +13,9 @@ from denoisebench import UsageError, baseline
     licence="BSD-3-Clause (SciPy)",
     tune={"width": [0.8, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5]},
 )
-def gaussian(noisy: NDArray[np.float64], sigma: float, *, width: float = 1.5) -> NDArray[np.float64]:
+def gaussian(
+    noisy: NDArray[np.float64], sigma: float, *, width: float = 1.5
+) -> NDArray[np.float64]:
     """Convolve with a Gaussian; the noise's sigma is not looked at.
 
     (H, W) grey levels → (H, W) grey levels, not clipped; borders are reflected.

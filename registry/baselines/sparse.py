@@ -1,10 +1,12 @@
 """Sparse coding: each patch as a few atoms of a dictionary learned on training slices."""
 
 from collections.abc import Sequence
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import MiniBatchDictionaryLearning
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.image import extract_patches_2d
 from sklearn.linear_model import orthogonal_mp_gram
 
@@ -21,7 +23,7 @@ Grey = NDArray[np.float64]
     tune={"gain": [1.05, 1.15, 1.25]},
 )
 class Sparse:
-    """Code patches by orthogonal matching pursuit (Elad & Aharon, 2006, doi:10.1109/TIP.2006.881969).
+    """Code patches by orthogonal matching pursuit (Elad, 2006, doi:10.1109/TIP.2006.881969).
 
     (H, W) grey levels and their noise's standard deviation → (H, W) grey levels, not clipped. Atoms
     are added to a patch until what is left of it is as small as noise; overlapping patches are
@@ -68,7 +70,10 @@ class Sparse:
         learner = MiniBatchDictionaryLearning(
             self.atoms, alpha=20, batch_size=512, max_iter=10, fit_algorithm="cd", random_state=0
         )
-        learner.fit(patches[source.permutation(richest)])
+        with catch_warnings():
+            # An inner step that stops short is part of learning online.
+            simplefilter("ignore", ConvergenceWarning)
+            learner.fit(patches[source.permutation(richest)])
         norms = np.linalg.norm(learner.components_, axis=1, keepdims=True)
         self.dictionary = learner.components_[norms[:, 0] > 0] / norms[norms[:, 0] > 0]
 

@@ -35,7 +35,7 @@ def wavelet(
     families = pywt.wavelist(kind="discrete")
     if wavelet not in families or not pywt.Wavelet(wavelet).orthogonal:
         raise UsageError(
-            f"no orthogonal wavelet named {wavelet!r}; one of: haar, db2 … db38, sym2 … sym20, coif1 …"
+            f"no orthogonal wavelet named {wavelet!r}; one of: haar, db2, sym4, coif1, …"
         )
     if levels < 1 or shifts < 0:
         raise UsageError(f"wavelet needs levels ≥ 1 and shifts ≥ 0, got {levels=}, {shifts=}")

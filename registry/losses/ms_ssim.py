@@ -14,7 +14,7 @@ def ms_ssim(output: Tensor, target: Tensor) -> Tensor:
     """1 - mean MS-SSIM of the batch (Wang et al., 2003, doi:10.1109/ACSSC.2003.1292216).
 
     0 at equality. (B, 1, H, W) in [-1, 1], mapped to [0, 1]; values beyond are mapped alike. The
-    five scales need patches of 161: on smaller ones, as in training, the scales that fit are taken
+    five scales need patches of 176: on smaller ones, as in training, the scales that fit are taken
     (3 for 64, 4 for 96 and 128) and their weights scaled to add to 1. A scale whose mean is
     negative, as of an output that is the target's negative, counts as 1e-6 and gives no gradient.
 

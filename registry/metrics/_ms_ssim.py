@@ -16,9 +16,9 @@ def similarity(output: Tensor, target: Tensor, peak: float, least: float = 0.0) 
 
     Wang et al. (2003, doi:10.1109/ACSSC.2003.1292216): the product of the mean contrast and
     structure at each scale and of the mean SSIM at the coarsest, each to the power of its weight;
-    scales are halved by 2 × 2 means. The window of 11 fits on scale j where the short side is at
-    least 10 · 2^(j-1) + 1: five scales need 161. Where fewer fit, their weights are scaled to add
-    to 1.
+    scales are halved by 2 × 2 means, without an odd last row or column. The window of 11 fits on
+    five scales where the short side is at least 176. Where fewer fit, their weights are scaled to
+    add to 1.
 
     Args:
         output, target: of any range.
@@ -26,7 +26,7 @@ def similarity(output: Tensor, target: Tensor, peak: float, least: float = 0.0) 
         least: what a mean below it is taken for; the power has no finite gradient at 0.
     """
     height, width = output.shape[-2:]
-    scales = sum(min(height, width) >= (WINDOW - 1) * 2**j + 1 for j in range(len(WEIGHTS)))
+    scales = sum(min(height, width) // 2**scale >= WINDOW for scale in range(len(WEIGHTS)))
     if not scales:
         raise UsageError(f"ms_ssim needs sides of at least {WINDOW}, got {height} × {width}")
     kernel = get_gaussian_kernel1d(WINDOW, 1.5, device=output.device, dtype=output.dtype)

@@ -13,7 +13,7 @@ def ms_ssim(output: Tensor, target: Tensor, *, peak: float = 255.0) -> Tensor:
 
     Wang et al. (2003, doi:10.1109/ACSSC.2003.1292216). Window and constants of `ssim`, scales
     halved by 2 × 2 means, the paper's five weights; in float64, 1 for equal slices. A scale whose
-    mean is negative counts as 0. Slices with a side below 161 are compared on the scales that fit,
+    mean is negative counts as 0. Slices with a side below 176 are compared on the scales that fit,
     with their weights scaled to add to 1.
 
     (output, target), each (B, 1, H, W) grey levels, not clipped, sides from 11 → (B,) float64.

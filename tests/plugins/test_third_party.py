@@ -38,7 +38,9 @@ def test_its_plugins_are_listed_with_their_package(denoisebench):
     answer = denoisebench("list", "--json")
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
-    cards = {card["name"]: card for kind in ("losses", "baselines", "metrics") for card in found[kind]}
+    cards = {
+        card["name"]: card for kind in ("losses", "baselines", "metrics") for card in found[kind]
+    }
     assert cards["log_cosh"]["origin"] == "package ct-extras"
     assert cards["log_cosh"]["knobs"][0]["default"] == 10.0
     assert cards["local_mean"]["kind"] == "baseline"

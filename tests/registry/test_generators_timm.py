@@ -46,6 +46,8 @@ def test_any_family_of_encoders_comes_back_to_full_resolution(file, encoder):
     assert network.channels_last == (encoder == "mambaout_femto")
     slice_ = noisy(2, 1, 32, 96)
     assert torch.equal(network(slice_), slice_)  # it starts as the identity
+    sides = [network.channels_first(each).shape[2:] for each in network.encoder(slice_)]
+    assert sides == [(32 // stride, 96 // stride) for stride in ENCODERS[encoder]]
     nn.init.normal_(network.tail.weight)
     for parameter in network.parameters():  # some encoders start a branch at zero
         parameter.data += 0.01 * torch.randn_like(parameter)

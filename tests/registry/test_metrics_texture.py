@@ -56,7 +56,7 @@ def test_directions_are_of_unit_length_and_always_the_same():
     assert torch.allclose(found.square().sum(dim=1), torch.ones(512, dtype=torch.float64))
     # the raw words of Philox are NumPy's promise; 1e-12: ndtri of another SciPy
     assert found[0, :2].tolist() == pytest.approx(
-        [-0.3278773772582338, -0.08921863534044737], abs=1e-12
+        [-0.27662019808259936, -0.08539232445819686], abs=1e-12
     )
     # 0.02: a mean of 25,088 draws of deviation 1 / 7
     assert abs(float(found.mean())) < 0.02
@@ -162,7 +162,8 @@ def test_a_surface_of_second_order_is_no_noise():
 
 def test_a_blurred_and_a_noisy_output_are_both_unlike():
     target = 128 + noise(8, 6.0)
-    blurred = torch.nn.functional.avg_pool2d(target, 3, stride=1, padding=1)
+    mirrored = torch.nn.functional.pad(target, (2, 2, 2, 2), mode="reflect")
+    blurred = torch.nn.functional.avg_pool2d(mirrored, 5, stride=1)
     assert 0.3 < float(nps_distance(blurred, target)) < 1
     assert 0.3 < float(nps_distance(target + noise(9, 12.0), target)) < 1
     # another draw of the same noise: 64 patches tell powers to about a tenth

@@ -25,5 +25,5 @@ class Adversarial:
         return (softplus(-real / self.temperature) + softplus(fake / self.temperature)).mean() / 2
 
     def generator(self, fake: Tensor, real: Tensor) -> Tensor:
-        """What the generator minimises: less where fake logits rise; real ones carry no gradient."""
+        """What the generator minimises: less where fake logits rise."""
         return softplus(-fake / self.temperature).mean()

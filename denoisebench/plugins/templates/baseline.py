@@ -9,9 +9,7 @@ from denoisebench import UsageError, baseline
 
 # `tune` lists values that are tried on validation slices when the user sets none.
 @baseline("my_plugin", tune={"size": [3, 5, 7, 9]})
-def my_plugin(
-    noisy: NDArray[np.float64], sigma: float, *, size: int = 5
-) -> NDArray[np.float64]:
+def my_plugin(noisy: NDArray[np.float64], sigma: float, *, size: int = 5) -> NDArray[np.float64]:
     """Keep the share of the local variance that is not noise.
 
     (H, W) grey levels, 0-255 and with noise beyond, and the noise's standard deviation in grey

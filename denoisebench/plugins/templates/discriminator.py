@@ -22,12 +22,10 @@ class Patches(nn.Module):
 
     def forward(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
         """Judge (B, 1, H, W) beside the noisy slice it came from → logits, no sigmoid."""
-        if not self.condition:
-            logits: Tensor = self.layers(image)
-            return logits
-        if condition is None:
+        if self.condition and condition is None:
             raise UsageError("my_plugin judges pairs; my_plugin(condition=False) judges images")
-        logits = self.layers(torch.cat([condition, image], dim=1))
+        shown = [condition, image] if self.condition and condition is not None else [image]
+        logits: Tensor = self.layers(torch.cat(shown, dim=1))
         return logits
 
 
