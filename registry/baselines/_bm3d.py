@@ -35,11 +35,13 @@ class Search:
         members: of a group at most; a power of two.
         reach: how far they may lie from the reference block, both ways, in pixels.
         step: between reference blocks, in pixels.
+        limit: most that a member may differ from the reference block, as the mean over pixels.
     """
 
     members: int
     reach: int
     step: int
+    limit: float = math.inf
 
 
 def cosine() -> Tensor:
@@ -131,14 +133,19 @@ def collaborate(images: list[Tensor], transform: Tensor, shrink: Shrink, search:
     middle = images[-1] - images[-1].mean(dim=(1, 2), keepdim=True)  # distances keep more digits
     # What a core's caches hold; a GPU wants fewer, larger pieces.
     tiles, groups = (2, 128) if noisy.device.type == "cpu" else (128, 16384)
-    neighbours, inside = nearest_blocks(
-        _blocks(middle), step=search.step, reach=search.reach, count=search.members, at_once=tiles
+    neighbours, counts = nearest_blocks(
+        _blocks(middle),
+        step=search.step,
+        reach=search.reach,
+        count=search.members,
+        limit=search.limit,
+        at_once=tiles,
     )
 
     total = torch.zeros_like(spectra[0])
     weights = total.new_zeros(len(total))
     powers = 2 ** torch.arange(1, search.members.bit_length(), device=noisy.device)
-    sizes = 2 ** (inside[:, None] >= powers).sum(dim=1)  # the largest power of two that is there
+    sizes = 2 ** (counts[:, None] >= powers).sum(dim=1)  # the largest power of two that is there
     for size in sizes.unique().tolist():
         along = haar(size).to(noisy)
         for group in neighbours[sizes == size, :size].split(groups):

@@ -14,7 +14,7 @@ _TILE = 12  # reference blocks a side: with fewer more is copied, with more is c
 
 
 def nearest_blocks(
-    blocks: Tensor, *, step: int, reach: int, count: int, at_once: int
+    blocks: Tensor, *, step: int, reach: int, count: int, limit: float, at_once: int
 ) -> tuple[Tensor, Tensor]:
     """Find the blocks that differ least from each block of a grid, by the sum of squares.
 
@@ -23,10 +23,11 @@ def nearest_blocks(
         step: between reference blocks, both ways; divides rows - 1 and columns - 1.
         reach: how far a block may lie from its reference block, both ways.
         count: of blocks to find, the reference block among them.
+        limit: most that a block may differ from its reference block, as the mean over pixels.
         at_once: tiles of 12 × 12 reference blocks; of 64 pixels a block, each takes 6 MB.
     Returns:
         (R, count) positions in B · rows · columns, the reference block first, then nearest first;
-        (R,) how many of them are inside the slice: the rest of a row means nothing.
+        (R,) how many of them are inside the slice and the limit: the rest of a row means nothing.
     """
     batch, rows, columns, size = blocks.shape
     side = _TILE * step  # of a tile, in positions
@@ -55,9 +56,10 @@ def nearest_blocks(
         image, row, column = tile.unbind(1)
         corner = ((image * height + row) * width + column)[:, None]
         candidates = (corner + around).flatten()
+        own = (corner + references).flatten()
         distances = torch.baddbmm(
             squares.index_select(0, candidates).view(len(tile), 1, -1),
-            padded.index_select(0, (corner + references).flatten()).view(len(tile), -1, size),
+            padded.index_select(0, own).view(len(tile), -1, size),
             padded.index_select(0, candidates).view(len(tile), -1, size).mT,
             alpha=-2,
         )  # less |p|², the same along a row
@@ -74,5 +76,6 @@ def nearest_blocks(
         position = (image.repeat_interleave(len(grid)) * rows + at[:, 0]) * columns + at[:, 1]
         real = (at[:, 0] < rows) & (at[:, 1] < columns)
         found.append((position[:, None] + shifts[where])[real])
-        counts.append((nearest < math.inf).sum(dim=1)[real])
+        near = (nearest < math.inf) & (nearest <= size * limit - squares[own, None])
+        counts.append(near.sum(dim=1)[real])
     return torch.cat(found), torch.cat(counts)

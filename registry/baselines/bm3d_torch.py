@@ -9,6 +9,7 @@ from denoisebench import UsageError, baseline
 from ._bm3d import BLOCK, Search, biorthogonal, collaborate, cosine, hard_threshold, wiener
 
 _MEMBERS = (16, 32)  # of a group, in the first and the second pass
+_LIMIT = 1000.0  # grey levels²: what a member may differ by in the second pass; 400 in 2007
 # 2.7 and 1 in 2007. These give the wheel's PSNR on CT, and on crops of validation slices they lie
 # within 0.03 dB of the best pair.
 _THRESHOLD = 2.95  # in units of sigma
@@ -23,9 +24,8 @@ def bm3d_torch(noisy: Tensor, sigma: float, *, search: int = 39, step: int = 3) 
     (B, 1, H, W) grey levels on any device and their noise's standard deviation → the same, not
     clipped; float32 inside. Sides of 8 pixels or more.
 
-    Two passes: hard thresholds under bior1.5, then Wiener gains under the DCT, and Haar along the
-    groups, of blocks of 8 × 8. A group takes the nearest blocks, however far: a limit on the
-    distance lost PSNR on CT at each noise level tried.
+    Two passes over groups of like blocks of 8 × 8: hard thresholds under bior1.5, then Wiener gains
+    under the DCT; Haar along the group. The first pass takes the nearest blocks however far.
 
     Knobs:
         search: side of the square in which like blocks are looked for, in pixels, odd.
@@ -40,7 +40,8 @@ def bm3d_torch(noisy: Tensor, sigma: float, *, search: int = 39, step: int = 3) 
         raise UsageError(f"bm3d_torch needs a step of 1 to {BLOCK}, got {step}; use 3")
     if sigma <= 0:
         return noisy.clone()
-    first, second = (Search(members, search // 2, step) for members in _MEMBERS)
+    first = Search(_MEMBERS[0], search // 2, step)
+    second = Search(_MEMBERS[1], search // 2, step, _LIMIT)
     more = (0, -(width - BLOCK) % step, 0, -(height - BLOCK) % step)  # the grid ends on the border
     # On a CPU by itself, so that no digit depends on the batch.
     at_once = 1 if noisy.device.type == "cpu" else max(1, _PIXELS_AT_ONCE // (height * width))

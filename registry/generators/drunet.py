@@ -88,6 +88,10 @@ def drunet(
     task keeps the meaning of the paper. `sigma=None` is the network without the map, blind like
     those of Mohan et al. (2020, arXiv:1906.05478).
 
+    The authors train at a rate of 1e-4 (cszn/KAIR, options/train_drunet.json): at 1e-3 the network
+    that predicts the slice leaves its course, while one that predicts the noise learns. Differs
+    from them: weights start as PyTorch draws them, not orthogonal with gain 0.2.
+
     Knobs:
         width: channels of the finest of four scales; each coarser one has twice as many.
         blocks: residual blocks in a row at each scale, on the way down and on the way up.

@@ -10,7 +10,7 @@ from denoisebench import UsageError, metric
 
 PATCH = 7
 DIRECTIONS = 512
-PATCHES = 4096  # of each level that has more
+PATCHES = 1024  # of each level that has more
 SMALLEST = 16  # side of the coarsest level, as in the paper
 
 
@@ -20,7 +20,7 @@ def swd(output: Tensor, target: Tensor) -> Tensor:
     """Sliced Wasserstein distance between the patches of two slices.
 
     Karras et al. (2018, arXiv:1710.10196). On each level of the Laplacian pyramid down to a side of
-    16: 7 × 7 patches at 4,096 places (all where there are fewer), projected on 512 directions; the
+    16: 7 × 7 patches at 1,024 places (all where there are fewer), projected on 512 directions; the
     mean distance between the sorted projections, averaged over levels. Where a patch lies does not
     count, only how often its like occurs. Places and directions are always the same: raw words of
     Philox. 0 for equal slices.

@@ -217,7 +217,9 @@ def test_tv_does_not_let_one_slice_pay_for_another():
     assert made("tv")(output, step) == pytest.approx(8 / 56 / 2)
 
 
-@pytest.mark.parametrize(("side", "scales"), [(11, 1), (64, 3), (87, 3), (88, 4), (175, 4), (176, 5)])
+@pytest.mark.parametrize(
+    ("side", "scales"), [(11, 1), (64, 3), (87, 3), (88, 4), (175, 4), (176, 5)]
+)
 def test_ms_ssim_takes_the_scales_that_fit(side, scales):
     # a difference of level counts at the coarsest scale alone, to the power of its weight
     weights = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])[:scales]

