@@ -23,7 +23,7 @@ def similarity(output: Tensor, target: Tensor, peak: float, least: float = 0.0) 
     Args:
         output, target: of any range.
         peak: the range L of the values.
-        least: what a mean below it is taken for; the power has no finite gradient at 0.
+        least: what a mean below it is taken for; at 0 the product has no gradient.
     """
     height, width = output.shape[-2:]
     scales = sum(min(height, width) // 2**scale >= WINDOW for scale in range(len(WEIGHTS)))

@@ -63,9 +63,9 @@ def l2_pooled(image: Tensor, side: int) -> Tensor:
 
 def similarities(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Return of two (B, C, H, W) the similarity of means and of variation, (B, C) float64 each."""
-    means = [each.mean(dim=(2, 3), dtype=torch.float64) for each in (first, second)]
-    apart = [each - mean[..., None, None].float() for each, mean in zip((first, second), means,
-             strict=True)]  # fmt: skip
+    pair = (first, second)
+    means = [image.mean(dim=(2, 3), dtype=torch.float64) for image in pair]
+    apart = [image - mean[..., None, None].float() for image, mean in zip(pair, means, strict=True)]
     variances = [each.square().mean(dim=(2, 3), dtype=torch.float64) for each in apart]
     covariance = (apart[0] * apart[1]).mean(dim=(2, 3), dtype=torch.float64)
     texture = (2 * means[0] * means[1] + STABLE) / (means[0].square() + means[1].square() + STABLE)

@@ -93,6 +93,7 @@ def test_bias_is_the_error_of_the_mean_and_not_the_mean_error():
     fat = torch.full((1, 1, 64, 64), 51 / 400 * 255)  # -109 HU
     assert float(hu_bias(fat + 2.55, fat)) == pytest.approx(4.0, rel=1e-5)
     assert float(hu_bias(fat - 2.55, fat)) == pytest.approx(4.0, rel=1e-5)
+    assert float(hu_bias(fat - 2.55, fat, tissue="fat")) == pytest.approx(4.0, rel=1e-5)
     jitter = torch.tensor([30.0, -30.0]).repeat(32).expand(1, 1, 64, 64)
     # 1e-4 HU: float32 grey levels
     assert float(hu_bias(fat + jitter, fat)) == pytest.approx(0, abs=1e-4)
