@@ -109,10 +109,8 @@ def arrays(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
 def rows() -> Iterator[Row]:
     """Yield every row of the table."""
     compat.prepare()  # piq, torchmetrics and lpips import torchvision
-    yield from of_pixels()
-    yield from of_structure()
-    yield from of_networks()
-    yield from of_distributions()
+    for group in (of_pixels, of_structure, of_networks, of_distributions):
+        yield from group()
 
 
 SUMS = "float64 sums in another order"

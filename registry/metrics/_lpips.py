@@ -21,8 +21,7 @@ def distance(
     """Return LPIPS v0.1 of (B, 1, H, W) in [-1, 1] as (B,) float64.
 
     Zhang et al. (2018, arXiv:1801.03924, eq. 1): at each compared layer, features scaled to unit
-    length over channels, squared difference, weighted sum over channels, mean over positions. The
-    length has the gradient 0 where all channels are 0, which the root of a sum has not.
+    length over channels, squared difference, weighted sum over channels, mean over positions.
     """
     tensors = load_weights(weights, output.device)
     both = standardised(torch.cat([output, target]).float(), SHIFT, SCALE)
