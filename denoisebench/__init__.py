@@ -4,6 +4,12 @@ Public names are loaded on first use, so that `import denoisebench` never import
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from denoisebench.errors import Unavailable, UsageError
+    from denoisebench.plugins.mark import baseline, discriminator, generator, loss, metric
+    from denoisebench.scoring.weights import load_weights
 
 __version__ = "0.1.0"
 
@@ -18,7 +24,17 @@ _HOMES = {
     "load_weights": "scoring.weights",
 }
 
-__all__ = ["__version__", *_HOMES]
+__all__ = [
+    "Unavailable",
+    "UsageError",
+    "__version__",
+    "baseline",
+    "discriminator",
+    "generator",
+    "load_weights",
+    "loss",
+    "metric",
+]
 
 
 def __getattr__(name: str) -> object:

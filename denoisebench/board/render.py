@@ -90,11 +90,12 @@ def title(board: Board) -> str:
 
 
 def notes(board: Board) -> list[str]:
-    """Collect what a reader must know: interval, licences, missing values, how it was split."""
+    """Collect what a reader must know: intervals, split, licences, tuning, missing values."""
     found = [f"[95 % interval] over patients; ranked by {board.ranked_by}"] if board.metrics else []
     results = [row.result for row in board.rows]
     found += [f"split: {note}" for note in dict.fromkeys(r.split_note for r in results) if note]
     found += [f"{r.method}: licence {r.licence}" for r in results if r.licence]
+    found += [f"{r.method}: {r.tuning}" for r in results if r.tuning]
     found += [f"{r.method}: {r.status}, {r.reason}" for r in results if r.status != "done"]
     reasons = {(n, m.reason) for r in results for n, m in r.metrics.items() if m.mean is None}
     found += sorted(f"{name} is missing: {reason}" for name, reason in reasons)

@@ -83,12 +83,15 @@ def _entries(section: str, cards: Sequence["Card"]) -> list[dict[str, Any]]:
 
 
 def _entry(card: "Card") -> dict[str, Any]:
+    from denoisebench.plugins.source import missing_libraries
+
     entry: dict[str, Any] = {"name": card.name, "kind": card.kind, "summary": card.summary}
     entry |= {key: value for key, value in card.facts.items() if key != "override"}
     entry["knobs"] = [
         {"name": k.name, "default": k.default, "type": k.annotation, "help": k.help}
         for k in card.knobs
     ]
+    entry["needs"] = list(missing_libraries(card.path))
     source = {"paper": card.paper, "origin": card.origin, "file": str(card.path), "line": card.line}
     return entry | source | {"digest": card.digest}
 
@@ -119,7 +122,10 @@ def _print_lists(sections: dict[str, list[dict[str, Any]]]) -> None:
             licence = f" [{entry['licence']}]" if entry.get("licence") else ""
             origin = entry.get("origin", "built-in")
             where = "" if origin == "built-in" else f" ({origin})"
-            grid.add_row(escape(entry["name"]), escape(f"{entry['summary']}{licence}{where}"))
+            needs = ", ".join(entry.get("needs", ()))
+            absent = f" (needs {needs}, which is not installed)" if needs else ""
+            facts = f"{licence}{where}{absent}"
+            grid.add_row(escape(entry["name"]), escape(f"{entry['summary']}{facts}"))
         console.print(grid)
 
 

@@ -10,8 +10,10 @@ import rich_click as click
 
 from denoisebench import __version__
 from denoisebench.cli.catalogue import info, list_
+from denoisebench.cli.check import check
 from denoisebench.cli.doctor import doctor
 from denoisebench.cli.leaderboard import leaderboard
+from denoisebench.cli.new import new
 from denoisebench.cli.run import run
 from denoisebench.cli.weights import weights
 from denoisebench.errors import Unavailable, UsageError
@@ -19,6 +21,7 @@ from denoisebench.errors import Unavailable, UsageError
 PANELS = {
     "Train": ["run"],
     "Look": ["list", "info", "leaderboard"],
+    "Write": ["new", "check"],
     "Set up": ["weights", "doctor"],
 }
 
@@ -41,7 +44,7 @@ def group() -> None:
     """
 
 
-for command in (run, list_, info, leaderboard, weights, doctor):
+for command in (run, list_, info, leaderboard, new, check, weights, doctor):
     group.add_command(command)
 
 

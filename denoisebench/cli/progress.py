@@ -60,9 +60,9 @@ class Display:
         """Show how much of a data set is read."""
         self._advance("reading slices", done, total)
 
-    def scoring(self, method: str, done: int, total: int) -> None:
-        """Show how many test slices a method has done."""
-        self._advance(f"scoring {method}", done, total)
+    def working(self, what: str, done: int, total: int) -> None:
+        """Show how much of something is done: "scoring bm3d", "tuning nlm"."""
+        self._advance(what, done, total)
 
     def downloading(self, done: int, total: int) -> None:
         """Show how many bytes have come."""

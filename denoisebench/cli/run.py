@@ -123,7 +123,7 @@ def run(
             catalogue,
             _device(device),
             out.parent if own else out,
-            advance=display.scoring,
+            advance=display.working,
         )
         if planned is None:
             assert baseline is not None

@@ -21,7 +21,7 @@ from denoisebench.data.scan import SetAside, Slice
 from denoisebench.data.split import SPLITS
 from denoisebench.errors import UsageError
 
-__all__ = ["SPLITS", "DataSet", "open_folder"]
+__all__ = ["SPLITS", "DataSet", "open_folder", "spread"]
 
 NO_PATIENT = (
     "no PatientID, so no split by patient can place it; "
@@ -65,6 +65,13 @@ class DataSet:
         return _sha256(
             sorted(f"{name} {item.digest}" for name in SPLITS for item in self.slices(name))
         )
+
+
+def spread(slices: Sequence[Slice], count: int) -> list[Slice]:
+    """Return at most `count` slices at equal distances, from the first to the last."""
+    if len(slices) <= count:
+        return list(slices)
+    return [slices[round(i * (len(slices) - 1) / (count - 1))] for i in range(count)]
 
 
 def open_folder(

@@ -22,6 +22,10 @@ _SIGNATURES = {
     "baseline": (("noisy", "sigma"), "(noisy, sigma, *, knobs)"),
     "metric": (("output", "target"), "(output, target, *, knobs)"),
 }
+_PENALTY = (
+    ("discriminator", "real", "fake", "condition"),
+    "(discriminator, real, fake, condition, *, knobs)",
+)
 
 Definition = ast.FunctionDef | ast.ClassDef
 
@@ -58,6 +62,11 @@ class Card:
     def adversarial(self) -> bool:
         """Whether a loss judges by a discriminator's logits."""
         return bool(self.facts.get("adversarial", False))
+
+    @property
+    def penalty(self) -> bool:
+        """Whether a loss is a term of the critic's own, beside an adversarial one."""
+        return bool(self.facts.get("penalty", False))
 
     @property
     def licence(self) -> str:
@@ -240,14 +249,22 @@ def _arguments(
     definition: Definition, kind: str, facts: Mapping[str, object]
 ) -> tuple[ast.arguments | None, str]:
     """Return the arguments that hold the knobs, and the docstring of `__init__` if there is one."""
-    wanted, form = _SIGNATURES[kind]
     adversarial = kind == "loss" and bool(facts.get("adversarial"))
+    penalty = kind == "loss" and bool(facts.get("penalty"))
+    if adversarial and penalty:
+        reason = f"{definition.name} says adversarial and penalty; a loss is one or neither"
+        raise _Unreadable(definition.lineno, reason)
+    wanted, form = _PENALTY if penalty else _SIGNATURES[kind]
+    learns = kind == "baseline" and bool(facts.get("learns"))
     if isinstance(definition, ast.FunctionDef):
+        if learns:
+            reason = f"{definition.name} learns: a class with the methods fit and __call__"
+            raise _Unreadable(definition.lineno, reason)
         if adversarial:
             reason = f"{definition.name} is adversarial: a class with critic and generator methods"
             raise _Unreadable(definition.lineno, reason)
         given, function = len(wanted), definition
-    elif adversarial or not wanted:
+    elif adversarial or learns or not wanted:
         initialisers = [
             node
             for node in definition.body
@@ -257,8 +274,9 @@ def _arguments(
             return None, ""
         given, form, function = 1, "__init__(self, *, knobs)", initialisers[0]
     else:
-        hint = "; a class needs adversarial=True" if kind == "loss" else ""
-        reason = f"a {kind} is a function {form}{hint}"
+        hints = {"loss": "" if penalty else "adversarial=True", "baseline": "learns=True"}
+        hint = f"; a class needs {hints[kind]}" if hints.get(kind) else ""
+        reason = f"a {'penalty' if penalty else kind} is a function {form}{hint}"
         raise _Unreadable(definition.lineno, reason)
     arguments = function.args
     plain = len(arguments.posonlyargs) + len(arguments.args)

@@ -12,7 +12,7 @@ import math
 import unicodedata
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from denoisebench.errors import UsageError
@@ -40,11 +40,15 @@ class Term:
 
 @dataclass(frozen=True)
 class Part:
-    """A resolved term; `knobs` are those that differ from the card's defaults, in its order."""
+    """A resolved term; `knobs` are those that differ from the card's defaults, in its order.
+
+    `given` names the knobs that the text set, to whatever value.
+    """
 
     card: Card
     weight: float
     knobs: Mapping[str, object]
+    given: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def text(self) -> str:
@@ -77,8 +81,8 @@ def resolve(
 ) -> tuple[Part, ...]:
     """Turn an expression into cards with weights and knobs.
 
-    The parts come in canonical order, the adversarial one first and then by name, so that two
-    spellings of one objective are one recipe and add up in one order.
+    The parts come in canonical order, the adversarial one first, penalties of the critic last, and
+    by name between, so that two spellings of one objective are one recipe and add up in one order.
 
     Args:
         text: the expression.
@@ -89,7 +93,7 @@ def resolve(
 
     Raises:
         UsageError: malformed, an unknown name or knob, a value of the wrong type, a weight where
-            none is accepted, two adversarial terms, or one term twice.
+            none is accepted, two adversarial terms, a penalty without one, or one term twice.
     """
     terms = parse(text)
     cards = [catalogue.get(kind, term.name) for term in terms]
@@ -103,18 +107,38 @@ def resolve(
             f"{_brief(text)} has two adversarial terms, {' and '.join(adversarial)}; "
             "one is accepted"
         )
+    penalties = [card.name for card in cards if card.penalty]
+    if penalties and not adversarial:
+        raise UsageError(
+            f"{_brief(text)} has no critic for {' and '.join(penalties)} to hold back; "
+            "add a GAN term such as cgan, or leave it out"
+        )
     parts = []
     for term, card in zip(terms, cards, strict=True):
         weight = term.weight
         if weight is None:
             weight = card.weight if adversarial and not card.adversarial else 1.0
         given = {**(defaults or {}).get(card.name, {}), **dict(term.knobs)}
-        parts.append(Part(card, weight, _checked_knobs(card, given)))
-    parts.sort(key=lambda part: (not part.card.adversarial, part.card.name, part.bare))
+        parts.append(Part(card, weight, _checked_knobs(card, given), frozenset(given)))
+    parts.sort(key=_place)
     for one, other in pairwise(parts):
         if one.bare == other.bare:
             raise UsageError(f"{_brief(text)} has {one.bare} twice; give it once with one weight")
     return tuple(parts)
+
+
+def alone(card: Card, term: Term) -> Part:
+    """Give a card the knobs of a term, whatever an expression would need beside it; weight 1.
+
+    Raises:
+        UsageError: an unknown knob, or a value of the wrong type.
+    """
+    given = dict(term.knobs)
+    return Part(card, 1.0, _checked_knobs(card, given), frozenset(given))
+
+
+def _place(part: Part) -> tuple[bool, bool, str, str]:
+    return not part.card.adversarial, part.card.penalty, part.card.name, part.bare
 
 
 def canonical(parts: Sequence[Part]) -> str:

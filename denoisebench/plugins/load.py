@@ -45,14 +45,15 @@ def load(card: Card) -> Callable[..., Any]:
 
 
 def build(part: Part) -> Any:
-    """Make what a part names: a network, an adversarial loss, or a function with its knobs set.
+    """Make what a part names: a network, an object, or a function with its knobs set.
 
     Raises:
         UsageError: as `load`, or the plug-in refuses a knob's value with a ValueError.
     """
     plugin = load(part.card)
     knobs = dict(part.knobs)
-    if part.card.kind not in ("generator", "discriminator") and not part.card.adversarial:
+    network = part.card.kind in ("generator", "discriminator")
+    if not (network or part.card.adversarial or part.card.facts.get("learns")):
         return partial(plugin, **knobs)
     try:
         return plugin(**knobs)

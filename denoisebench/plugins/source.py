@@ -5,6 +5,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path, PurePath
 
 from denoisebench.errors import UsageError
@@ -46,6 +47,29 @@ def _parse(source: bytes) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a plug-in's odd escapes; import will show them
         return ast.parse(source)
+
+
+def missing_libraries(path: Path) -> tuple[str, ...]:
+    """Return the libraries that a file imports at its top level and that are not installed.
+
+    Nothing is imported to find out; an import inside `try` or a function is the file's own affair.
+    """
+    names: list[str] = []
+    for node in parse_source(read_source(path), path).body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names.append(node.module)
+    libraries = dict.fromkeys(name.partition(".")[0] for name in names)
+    return tuple(name for name in libraries if not _installed(name))
+
+
+@lru_cache(maxsize=256)
+def _installed(library: str) -> bool:
+    try:
+        return find_spec(library) is not None
+    except (ImportError, ValueError):  # ValueError: `__main__` and other modules without a spec
+        return True
 
 
 def statements(tree: ast.Module) -> Iterator[ast.stmt]:

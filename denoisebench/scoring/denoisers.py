@@ -1,14 +1,15 @@
 """Ways to denoise many slices: a network here, a baseline over all cores.
 
-torch is imported by `network` alone: a baseline's worker processes start without it.
+torch is imported where tensors are meant: the worker processes of a baseline start without it.
 """
 
 import hashlib
 import multiprocessing
 import os
+import pickle
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +25,7 @@ from denoisebench.plugins.load import build
 from denoisebench.scoring.environment import cores
 
 if TYPE_CHECKING:
+    import torch
     from torch.nn import Module
 
 Image = NDArray[np.float64]
@@ -36,6 +38,17 @@ class Denoised:
 
     image: Image
     seconds: float
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a baseline's `fit` made of training slices: attributes, pickled, and their digest.
+
+    It goes from this process to its own workers and is never written to disk.
+    """
+
+    state: bytes
+    digest: str
 
 
 Denoiser = Callable[[Iterable[Image]], Iterator[Denoised]]
@@ -55,8 +68,15 @@ def network(generator: "Module", multiple: int) -> Denoiser:
     return run
 
 
-def baseline(part: Part, sigma: float, workers: int | None = None) -> Denoiser:
-    """Denoise with a classical baseline, slices in parallel over the cores.
+def baseline(
+    part: Part,
+    sigma: float,
+    workers: int | None = None,
+    *,
+    device: "torch.device | None" = None,
+    learned: Learned | None = None,
+) -> Denoiser:
+    """Denoise with a classical baseline: slices in parallel over the cores, or in batches.
 
     Each output is kept in the cache folder under a digest of the noisy pixels, the method, its
     knobs, its source and the release of the package behind it: a board whose data are known
@@ -66,28 +86,68 @@ def baseline(part: Part, sigma: float, workers: int | None = None) -> Denoiser:
         part: the baseline with its knobs.
         sigma: of the noise, in grey levels.
         workers: processes; all cores this process may use where None.
+        device: where a baseline that takes batches runs; the CPU where None.
+        learned: what `learn` gave, for a baseline that learns.
     """
-    workers = workers or cores()
 
     def run(noisy_slices: Iterable[Image]) -> Iterator[Denoised]:
-        # spawn: a forked child of a process that runs torch's threads can hang.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
-            waiting: list[Denoised | Future[Denoised]] = []
-            for noisy in noisy_slices:
-                known = cached(part, sigma, noisy)
-                waiting.append(known or pool.submit(_one, part, sigma, noisy))
-                # Few slices in flight: a large test split does not gather in memory.
-                while len(waiting) > 2 * workers:
-                    yield _ready(waiting.pop(0))
-            yield from map(_ready, waiting)
+        jobs = ((part, noisy) for noisy in noisy_slices)
+        return each(jobs, sigma, workers, device=device, learned=learned)
 
     return run
 
 
-def cached(part: Part, sigma: float, noisy: Image) -> Denoised | None:
+def each(
+    jobs: Iterable[tuple[Part, Image]],
+    sigma: float,
+    workers: int | None = None,
+    *,
+    device: "torch.device | None" = None,
+    learned: Learned | None = None,
+    keep: bool = True,
+) -> Iterator[Denoised]:
+    """Denoise slices with one baseline under knobs of their own, in the order of the jobs.
+
+    Args:
+        jobs: a baseline with its knobs, and a noisy slice for it.
+        sigma, workers, device, learned: see `baseline`.
+        keep: whether outputs go into the cache folder; what is there is read either way.
+    """
+    workers = workers or cores()
+    # spawn: a forked child of a process that runs torch's threads can hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
+        waiting: list[Denoised | Future[Denoised]] = []
+        for part, noisy in jobs:
+            known = cached(part, sigma, noisy, learned)
+            if part.card.facts.get("batched"):  # torch has threads of its own, or a GPU
+                yield known or _one(part, sigma, noisy, learned, keep, device)
+                continue
+            waiting.append(known or pool.submit(_one, part, sigma, noisy, learned, keep))
+            # Few slices in flight: a large test split does not gather in memory.
+            while len(waiting) > 2 * workers:
+                yield _ready(waiting.pop(0))
+        yield from map(_ready, waiting)
+
+
+def learn(part: Part, clean: Sequence[Image]) -> Learned | None:
+    """Let a baseline that learns see clean training slices; None for one that does not."""
+    if not part.card.facts.get("learns"):
+        return None
+    plugin: Any = build(part)
+    before = dict(vars(plugin))
+    plugin.fit(clean)
+    # Only what fit made: knobs may be tuned after it.
+    made = {k: v for k, v in vars(plugin).items() if k not in before or v is not before[k]}
+    state = pickle.dumps(made)
+    return Learned(state, hashlib.sha256(state).hexdigest())
+
+
+def cached(
+    part: Part, sigma: float, noisy: Image, learned: Learned | None = None
+) -> Denoised | None:
     """Return what a baseline made of a slice before, or None."""
-    path = _place(part, sigma, noisy)
+    path = _place(part, sigma, noisy, learned)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return Denoised(kept["image"].astype(np.float64), float(kept["seconds"]))
@@ -105,27 +165,37 @@ def _one_thread() -> None:
         os.environ[name] = "1"
 
 
-def _one(part: Part, sigma: float, noisy: Image) -> Denoised:
+def _one(
+    part: Part,
+    sigma: float,
+    noisy: Image,
+    learned: Learned | None,
+    keep: bool,
+    device: "torch.device | None" = None,
+) -> Denoised:
     plugin: Any = build(part)
+    if learned:
+        vars(plugin).update(pickle.loads(learned.state))
     began = time.perf_counter()
     if part.card.facts.get("batched"):
-        image = _batched(plugin, noisy, sigma)
+        image = _batched(plugin, noisy, sigma, device)
     else:
         image = np.asarray(plugin(noisy, sigma))
     seconds = time.perf_counter() - began
     if image.shape != noisy.shape:
         raise ValueError(f"{part.card.name} gave {image.shape} for a slice of {noisy.shape}")
-    if seconds > WORTH_KEEPING_SECONDS:
-        _keep(_place(part, sigma, noisy), image, seconds)
+    if keep and seconds > WORTH_KEEPING_SECONDS:
+        _keep(_place(part, sigma, noisy, learned), image, seconds)
     # Rounded as the cache rounds (1e-5 grey levels), so that both ways score the same.
     return Denoised(image.astype(np.float32).astype(np.float64), seconds)
 
 
-def _batched(plugin: Any, noisy: Image, sigma: float) -> Image:
+def _batched(plugin: Any, noisy: Image, sigma: float, device: "torch.device | None") -> Image:
     """Call a baseline that takes (B, 1, H, W) tensors."""
     import torch
 
-    image: Image = plugin(torch.from_numpy(noisy)[None, None], sigma)[0, 0].double().cpu().numpy()
+    batch = torch.from_numpy(noisy)[None, None].to(device or torch.device("cpu"))
+    image: Image = plugin(batch, sigma)[0, 0].double().cpu().numpy()
     return image
 
 
@@ -137,12 +207,19 @@ def _keep(path: Path, image: NDArray[Any], seconds: float) -> None:
     beside.replace(path)
 
 
-def _place(part: Part, sigma: float, noisy: Image) -> Path:
+def _place(part: Part, sigma: float, noisy: Image, learned: Learned | None) -> Path:
+    digest = hashlib.sha256(np.ascontiguousarray(noisy).tobytes())
+    digest.update(
+        f"{noisy.shape} {part.text} {part.card.digest} {sigma!r} {release(part)}".encode()
+    )
+    digest.update(learned.digest.encode() if learned else b"")
+    return home() / "baselines" / part.card.name / f"{digest.hexdigest()}.npz"
+
+
+def release(part: Part) -> str:
+    """Return the release of the package behind a baseline, or nothing."""
     package = str(part.card.facts.get("package", ""))
     try:
-        release = version(package) if package else ""
+        return version(package) if package else ""
     except PackageNotFoundError:
-        release = ""
-    digest = hashlib.sha256(np.ascontiguousarray(noisy).tobytes())
-    digest.update(f"{noisy.shape} {part.text} {part.card.digest} {sigma!r} {release}".encode())
-    return home() / "baselines" / part.card.name / f"{digest.hexdigest()}.npz"
+        return ""

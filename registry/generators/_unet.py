@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from denoisebench import UsageError
 
 NORMS = ("instance", "batch", "group", "none")
+UPSAMPLES = ("transpose", "resize")
+STEMS = ("none", "full")
 DEEPEST = 8  # channels stop growing at 8 × width
 
 
@@ -25,6 +27,23 @@ def normalise(norm: str, channels: int) -> nn.Module:
     raise UsageError(f"no norm named {norm!r}; one of: {', '.join(NORMS)}")
 
 
+def upsampling(upsample: str, below: int, above: int, *, bias: bool) -> nn.Module:
+    """Return what doubles the sides of a map.
+
+    "transpose" is a transposed 4 × 4 convolution with stride 2. "resize" repeats each value and
+    convolves 3 × 3: every output pixel is a sum of equally many, so that no checkerboard can come
+    of it (Odena et al., 2016, doi:10.23915/distill.00003).
+    """
+    if upsample == "transpose":
+        return nn.ConvTranspose2d(below, above, 4, 2, padding=1, bias=bias)
+    if upsample == "resize":
+        return nn.Sequential(
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            nn.Conv2d(below, above, 3, padding=1, bias=bias),
+        )
+    raise UsageError(f"no upsample named {upsample!r}; one of: {', '.join(UPSAMPLES)}")
+
+
 class UNet(nn.Module):
     """A U-Net of `depth` strided convolutions (Isola et al., 2017, arXiv:1611.07004, appendix 6.1).
 
@@ -32,38 +51,59 @@ class UNet(nn.Module):
     before it, the first and the last have no norm. Decoder block: ReLU, transposed 4 × 4
     convolution with stride 2, norm, dropout between levels of the full 8 × width channels. Only the
     last convolution has a bias, as in pix2pix with BatchNorm; with norm "none" every one has.
+
+    Stem "full" adds a level above: a 3 × 3 convolution to `width` maps of the input's size, which
+    the first encoder block takes and the last 3 × 3 convolution sees beside the decoder's, so that
+    fine detail need not pass a stride.
     """
 
     def __init__(
-        self, name: str, depth: int, *, width: int, norm: str, dropout: float, residual: bool
+        self,
+        name: str,
+        depth: int,
+        *,
+        width: int,
+        norm: str,
+        dropout: float,
+        residual: bool,
+        upsample: str,
+        stem: str,
     ) -> None:
         super().__init__()
+        if stem not in STEMS:
+            raise UsageError(f"no stem named {stem!r}; one of: {', '.join(STEMS)}")
         self.name, self.depth, self.residual = name, depth, residual
+        self.full = stem == "full"
         channels = [width * min(2**level, DEEPEST) for level in range(depth)]
         bias = norm == "none"
         self.encoder = nn.ModuleList()
         self.decoder = nn.ModuleList()
         for level, filters in enumerate(channels):
             outermost, innermost = level == 0, level == depth - 1
-            below = 1 if outermost else channels[level - 1]
+            # the outermost level without a stem begins and ends at the slice itself
+            bare = outermost and not self.full
+            below = 1 if bare else channels[max(level - 1, 0)]
             # the decoder block of the innermost level sees no skip
             above = filters if innermost else 2 * filters
             self.encoder.append(
                 nn.Sequential(
-                    nn.Identity() if outermost else nn.LeakyReLU(0.2),
+                    nn.Identity() if bare else nn.LeakyReLU(0.2),
                     nn.Conv2d(below, filters, 4, stride=2, padding=1, bias=bias),
                     nn.Identity() if outermost or innermost else normalise(norm, filters),
                 )
             )
-            dropped = below == filters and not innermost
+            dropped = below == filters and not outermost and not innermost
             self.decoder.append(
                 nn.Sequential(
                     nn.ReLU(),
-                    nn.ConvTranspose2d(above, below, 4, 2, padding=1, bias=bias or outermost),
-                    nn.Identity() if outermost else normalise(norm, below),
+                    upsampling(upsample, above, below, bias=bias or bare),
+                    nn.Identity() if bare else normalise(norm, below),
                     nn.Dropout(dropout if dropped else 0.0),
                 )
             )
+        if self.full:
+            self.stem = nn.Conv2d(1, width, 3, padding=1)
+            self.last = nn.Sequential(nn.ReLU(), nn.Conv2d(2 * width, 1, 3, padding=1))
         self.apply(initialise)
 
     def forward(self, noisy: Tensor) -> Tensor:
@@ -75,7 +115,8 @@ class UNet(nn.Module):
                 f"{self.name} needs sides divisible by {multiple}, got {height} × {width}; "
                 f"use --patch {multiple}, or let evaluation pad"
             )
-        features, skips = noisy, []
+        features = self.stem(noisy) if self.full else noisy
+        skips = [features] if self.full else []
         for block in self.encoder:
             features = block(features)
             skips.append(features)
@@ -84,6 +125,8 @@ class UNet(nn.Module):
             features = block(features)
             if skips:
                 features = torch.cat([skips.pop(), features], dim=1)
+        if self.full:
+            features = self.last(features)
         return noisy - features if self.residual else features.tanh()
 
 

@@ -9,7 +9,13 @@ from ._unet import UNet
 
 @generator("unet6", multiple=128, parameters=41_822_849)
 def unet6(
-    *, width: int = 64, norm: str = "group", dropout: float = 0.0, residual: bool = True
+    *,
+    width: int = 64,
+    norm: str = "group",
+    dropout: float = 0.0,
+    residual: bool = True,
+    upsample: str = "transpose",
+    stem: str = "none",
 ) -> nn.Module:
     """pix2pix's `unet_128` for one channel (Isola et al., 2017, arXiv:1611.07004).
 
@@ -21,5 +27,17 @@ def unet6(
         norm: "group", "instance", "batch" or "none".
         dropout: share of features dropped in two inner decoder blocks while training.
         residual: predict the noise and subtract it; otherwise predict the slice through a tanh.
+        upsample: "transpose", or "resize" (nearest neighbour, then a 3 × 3 convolution), which
+            cannot make checkerboards (Odena et al., 2016, doi:10.23915/distill.00003).
+        stem: "full" adds a level of `width` maps at the slice's own size; "none" does not.
     """
-    return UNet("unet6", 7, width=width, norm=norm, dropout=dropout, residual=residual)
+    return UNet(
+        "unet6",
+        7,
+        width=width,
+        norm=norm,
+        dropout=dropout,
+        residual=residual,
+        upsample=upsample,
+        stem=stem,
+    )

@@ -9,7 +9,13 @@ from ._unet import UNet
 
 @generator("unet7", multiple=256, parameters=54_407_809)
 def unet7(
-    *, width: int = 64, norm: str = "group", dropout: float = 0.0, residual: bool = True
+    *,
+    width: int = 64,
+    norm: str = "group",
+    dropout: float = 0.0,
+    residual: bool = True,
+    upsample: str = "transpose",
+    stem: str = "none",
 ) -> nn.Module:
     """pix2pix's `unet_256` for one channel (Isola et al., 2017, arXiv:1611.07004).
 
@@ -25,5 +31,17 @@ def unet7(
         norm: "group", "instance", "batch" or "none".
         dropout: share of features dropped in three inner decoder blocks while training.
         residual: predict the noise and subtract it; otherwise predict the slice through a tanh.
+        upsample: "transpose", or "resize" (nearest neighbour, then a 3 × 3 convolution), which
+            cannot make checkerboards (Odena et al., 2016, doi:10.23915/distill.00003).
+        stem: "full" adds a level of `width` maps at the slice's own size; "none" does not.
     """
-    return UNet("unet7", 8, width=width, norm=norm, dropout=dropout, residual=residual)
+    return UNet(
+        "unet7",
+        8,
+        width=width,
+        norm=norm,
+        dropout=dropout,
+        residual=residual,
+        upsample=upsample,
+        stem=stem,
+    )

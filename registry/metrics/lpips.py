@@ -5,10 +5,8 @@ from torch import Tensor
 
 from denoisebench import metric
 
-from ._lpips import distance
-
-# stride, padding, pooled before by, compared
-LAYERS = ((4, 2, 0, True), (1, 2, 3, True), (1, 1, 3, True), (1, 1, 0, True), (1, 1, 0, True))
+from ._features import ALEXNET
+from ._lpips import clipped, distance
 
 
 @metric("lpips", unit="", better="lower", version=1, weights="lpips-alex")
@@ -27,4 +25,4 @@ def lpips(output: Tensor, target: Tensor) -> Tensor:
     Differs from: the package lpips given values in [0, 1], as its `normalize=True` expects them
     (equal where given values in [-1, 1]); piq and torchmetrics, which clip nothing.
     """
-    return distance(output, target, "lpips-alex", LAYERS)
+    return distance(clipped(output), clipped(target), "lpips-alex", ALEXNET)

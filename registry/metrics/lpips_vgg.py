@@ -5,16 +5,8 @@ from torch import Tensor
 
 from denoisebench import metric
 
-from ._lpips import distance
-
-# stride, padding, pooled before by, compared; five groups of 3 × 3 convolutions, the last compared
-LAYERS = (
-    (1, 1, 0, False), (1, 1, 0, True),
-    (1, 1, 2, False), (1, 1, 0, True),
-    (1, 1, 2, False), (1, 1, 0, False), (1, 1, 0, True),
-    (1, 1, 2, False), (1, 1, 0, False), (1, 1, 0, True),
-    (1, 1, 2, False), (1, 1, 0, False), (1, 1, 0, True),
-)  # fmt: skip
+from ._features import VGG16
+from ._lpips import clipped, distance
 
 
 @metric("lpips_vgg", unit="", better="lower", version=1, weights="lpips-vgg")
@@ -32,4 +24,4 @@ def lpips_vgg(output: Tensor, target: Tensor) -> Tensor:
 
     Differs from: `lpips` (AlexNet), whose values are on another scale.
     """
-    return distance(output, target, "lpips-vgg", LAYERS)
+    return distance(clipped(output), clipped(target), "lpips-vgg", VGG16)

@@ -162,6 +162,23 @@ HEAD = "from denoisebench import baseline, generator, loss, metric\n"
         ("@generator('a')\ndef x(*width): ...", 3, "must take (*, knobs)"),
         ("@loss('a', adversarial=True)\ndef x(): ...", 3, "a class with critic and generator"),
         ("@loss('a')\nclass X: ...", 3, "a class needs adversarial=True"),
+        (
+            "@loss('a', penalty=True)\ndef x(output, target): ...",
+            3,
+            "must take (discriminator, real, fake, condition, *, knobs)",
+        ),
+        ("@loss('a', penalty=True)\nclass X: ...", 3, "a penalty is a function (discriminator,"),
+        (
+            "@loss('a', penalty=True, adversarial=True)\nclass X: ...",
+            3,
+            "a loss is one or neither",
+        ),
+        ("@baseline('a')\nclass X: ...", 3, "a class needs learns=True"),
+        (
+            "@baseline('a', learns=True)\ndef x(noisy, sigma): ...",
+            3,
+            "a class with the methods fit and __call__",
+        ),
         ("@metric('a')\nclass X: ...", 3, "a metric is a function"),
         ("@generator('a')\nclass X:\n  def __init__(self, w=1): ...", 4, "(self, *, knobs)"),
         ("@loss('a')\nasync def x(output, target): ...", 3, "a plain function or class"),

@@ -6,7 +6,7 @@ from textwrap import dedent
 import pytest
 
 from denoisebench.plugins.card import Card, read_cards
-from denoisebench.plugins.contracts import ADVERSARIAL, check, contracts_for, names
+from denoisebench.plugins.contracts import ADVERSARIAL, PENALTY, check, contracts_for, names
 from denoisebench.plugins.expression import Part
 
 GENERATOR = '''
@@ -103,6 +103,21 @@ GAN = '''
             return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
     '''
 
+FLAT = '''
+    """A flat critic."""
+    import torch
+    from denoisebench import loss
+
+
+    @loss("small", penalty=True, weight=10)
+    def small(discriminator, real, fake, condition):
+        """Mean squared slope at real slices."""
+        image = real.detach().clone().requires_grad_()
+        total = discriminator(image, condition).mean() * len(image)
+        (gradient,) = torch.autograd.grad(total, image, create_graph=True)
+        return gradient.flatten(1).square().sum(dim=1).mean()
+    '''
+
 BASELINE = '''
     """A box."""
     import numpy as np
@@ -140,6 +155,7 @@ SOUND = {
     "discriminator": DISCRIMINATOR,
     "loss": LOSS,
     ADVERSARIAL: GAN,
+    PENALTY: FLAT,
     "baseline": BASELINE,
     "metric": METRIC,
 }
@@ -250,6 +266,11 @@ BROKEN: dict[tuple[str, str], list[Edit]] = {
         ("fake - 1).square().mean()", "fake - 1).square().sum()")
     ],
     (ADVERSARIAL, "has_a_penalty_that_trains"): [("create_graph=True", "create_graph=False")],
+    (PENALTY, "gives_one_number"): [("sum(dim=1).mean()", "sum(dim=1).mean() - 100")],
+    (PENALTY, "trains_the_discriminator"): [("create_graph=True", "create_graph=False")],
+    (PENALTY, "takes_an_unconditional_critic"): [("(image, condition)", "(image, condition * 1)")],
+    (PENALTY, "leaves_its_inputs_alone"): [("real.detach().clone()", "real")],
+    (PENALTY, "averages_over_the_batch"): [("sum(dim=1).mean()", "sum()")],
     ("baseline", "tunes_knobs_that_it_has"): [('tune={"side"', 'tune={"size"')],
     ("baseline", "keeps_shape_and_type"): [("return smooth", "return smooth.astype(np.float32)")],
     ("baseline", "takes_odd_sides"): [

@@ -34,6 +34,7 @@ CATALOGUE = Catalogue(
         card("loss", "lsgan", adversarial=True),
         card("loss", "l1", weight=100),
         card("loss", "mse"),
+        card("loss", "r1", penalty=True, weight=10),
         card("loss", "ssim", KNOBS, weight=10),
     )
 )
@@ -257,6 +258,9 @@ def test_any_text_is_an_expression_or_a_complaint() -> None:
         ("cgan+mse", "cgan + mse"),
         ("0.5*cgan+l1", "0.5*cgan + 100*l1"),
         ("ssim + mse + l1", "l1 + mse + ssim"),
+        ("r1+cgan", "cgan + 10*r1"),
+        ("r1 + cgan + ssim + l1", "cgan + 100*l1 + 10*ssim + 10*r1"),
+        ("cgan + 1*r1 + 2*l1", "cgan + 2*l1 + 1*r1"),
         ("cgan + ssim(window=7)", "cgan + 10*ssim(window=7)"),
         ("ssim(window=11)", "ssim"),
         ("ssim()", "ssim"),
@@ -308,6 +312,9 @@ def test_a_preset_gives_knobs_that_the_expression_may_set_again() -> None:
         ("l1(eps=1)", "loss", "l1 takes no knobs, got 'eps'"),
         ("cgan+lsgan", "loss", "'cgan+lsgan' has two adversarial terms, cgan and lsgan"),
         ("l1+2*l1", "loss", "has l1 twice"),
+        ("cgan + r1 + 5*r1", "loss", "has r1 twice"),
+        ("l1 + r1", "loss", "'l1 + r1' has no critic for r1 to hold back; add a GAN term such as"),
+        ("r1", "loss", "'r1' has no critic for r1 to hold back"),
         ("ssim + ssim(window=11)", "loss", "has ssim twice"),
         ("2*unet7", "generator", "without weight or '+'"),
         ("unet7+unet7", "generator", "without weight or '+'"),

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from denoisebench.registry.generators._unet import upsampling
 from denoisebench.registry.generators.dncnn import dncnn
 from denoisebench.registry.generators.resunet import resunet
 from denoisebench.registry.generators.unet6 import unet6
@@ -34,6 +35,21 @@ def test_unet6_has_one_level_less(norm):
         assert parameters(unet6(norm=norm)) == 41_822_849 == 54_407_809 - fewer
 
 
+def test_resizing_takes_nine_weights_where_the_transposed_convolution_takes_sixteen():
+    # in × out of unet7's decoder: innermost, three dropped levels, 256, 128, 64 and the slice
+    pairs = 512 * 512 + 3 * 1024 * 512 + 1024 * 256 + 512 * 128 + 256 * 64 + 128 * 1
+    with torch.device("meta"):
+        assert parameters(unet7(upsample="resize")) == 39_153_409 == 54_407_809 - 7 * pairs
+
+
+def test_a_full_stem_adds_one_level_to_unet7():
+    # the stem, 63 maps more into the first block, 63 more out of the last with norm for a bias,
+    # and the last convolution
+    more = (9 * 64 + 64) + 63 * 64 * 16 + (128 * 63 * 16 + 128 - 1) + (128 * 9 + 1)
+    with torch.device("meta"):
+        assert parameters(unet7(stem="full")) == 54_603_265 == 54_407_809 + more
+
+
 def test_dncnn_has_the_parameters_of_its_authors_training_code():
     # 640 (first, bias) + 15 x (36,864 without bias + 128 of the norm) + 576 (last, no bias)
     assert parameters(dncnn()) == 556_096 == 640 + 15 * (36_864 + 128) + 576
@@ -52,8 +68,48 @@ def test_unet7_trains_on_one_slice_of_256_whose_deepest_map_is_one_pixel(norm):
     assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
 
 
-def test_dropout_stands_in_three_blocks_of_unet7_and_two_of_unet6():
-    for network, count in ((unet7(width=8, dropout=0.5), 3), (unet6(width=8, dropout=0.5), 2)):
+@pytest.mark.parametrize("upsample", ["transpose", "resize"])
+@pytest.mark.parametrize("stem", ["none", "full"])
+def test_unet7_trains_with_either_way_up_and_either_stem(upsample, stem):
+    network = unet7(width=8, upsample=upsample, stem=stem).train()
+    output = network(noisy(1, 256, 512))
+    assert output.shape == (1, 1, 256, 512)
+    output.square().mean().backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
+
+
+def test_a_resized_map_has_no_checkerboard():
+    torch.manual_seed(0)
+    flat = torch.ones(1, 4, 8, 8)
+    with torch.no_grad():
+        resized, transposed = (
+            upsampling(name, 4, 3, bias=True)(flat)[..., 2:-2, 2:-2]  # beyond the padding
+            for name in ("resize", "transpose")
+        )
+    assert resized.shape == transposed.shape
+    # 1e-6: float32 sums of 36 numbers around 0.2
+    assert resized.std(dim=(2, 3)).max() < 1e-6
+    assert transposed.std(dim=(2, 3)).max() > 0.01
+
+
+def test_a_full_stem_sees_the_slice_without_a_stride():
+    torch.manual_seed(0)
+    network = unet7(width=4, norm="none", stem="full").double().eval()
+    nn.init.zeros_(network.decoder[0][1].weight)  # nothing comes up from the strided levels
+    slice_ = noisy(1, 256, 256).double()
+    touched = slice_.clone()
+    touched[..., 100, 101] += 1
+    with torch.no_grad():
+        changed = (network(touched) - network(slice_))[0, 0].nonzero()
+    # two 3 × 3 convolutions reach two pixels
+    assert changed.amin(0).tolist() == [98, 99]
+    assert changed.amax(0).tolist() == [102, 103]
+
+
+@pytest.mark.parametrize("stem", ["none", "full"])
+def test_dropout_stands_in_three_blocks_of_unet7_and_two_of_unet6(stem):
+    for make, count in ((unet7, 3), (unet6, 2)):
+        network = make(width=8, dropout=0.5, stem=stem)
         rates = [layer.p for layer in network.modules() if isinstance(layer, nn.Dropout)]
         assert sorted(rates, reverse=True) == [0.5] * count + [0.0] * (len(rates) - count)
         # the innermost block has none, those next to it have
@@ -143,6 +199,11 @@ def test_sides_that_do_not_divide_are_named(make, sides, told):
     ("make", "told"),
     [
         (lambda: unet7(norm="layer"), "no norm named 'layer'; one of: instance, batch"),
+        (
+            lambda: unet7(upsample="shuffle"),
+            "no upsample named 'shuffle'; one of: transpose, resize",
+        ),
+        (lambda: unet6(stem="half"), "no stem named 'half'; one of: none, full"),
         (lambda: resunet(unshuffle=3), "unshuffle is 1, 2 or 4, got 3"),
         (lambda: dncnn(depth=1), "depth of at least 2, got 1"),
     ],

@@ -16,16 +16,16 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_loss_of_the_readme_keeps_every_contract(tmp_path: Path) -> None:
-    path = tmp_path / "charbonnier.py"
+    path = tmp_path / "log_cosh.py"
     path.write_text(blocks("python")[0], encoding="utf-8")
     catalogue = find([path])
-    card = catalogue.get("loss", "charbonnier")
-    assert card.paper == "doi:10.1109/ICIP.1994.413553"
+    card = catalogue.get("loss", "log_cosh")
+    assert card.weight == 100
     assert [outcome for outcome in check(card) if outcome.status != "passed"] == []
     expressions = [line.partition("--loss ")[2].strip('"') for line in blocks("")[0].splitlines()]
     shown = [canonical(resolve(text, "loss", catalogue)) for text in expressions]
-    assert shown == ["charbonnier", "cgan + 50*charbonnier(eps=0.01)"]
-    assert canonical(resolve("cgan + charbonnier", "loss", catalogue)) == "cgan + 100*charbonnier"
+    assert shown == ["log_cosh", "cgan + 50*log_cosh(turn=0.02)"]
+    assert canonical(resolve("cgan + log_cosh", "loss", catalogue)) == "cgan + 100*log_cosh"
 
 
 def test_the_readme_shows_every_kind() -> None:

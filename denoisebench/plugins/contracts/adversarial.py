@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import backward
-from torch.nn import Conv2d, Flatten, LeakyReLU, Module, Sequential
 
 from denoisebench.plugins.contracts import contract
-from denoisebench.plugins.contracts.samples import changed, finite, grey, scaled, with_noise
+from denoisebench.plugins.contracts.penalties import Critic, one_number, reached, slices
+from denoisebench.plugins.contracts.samples import changed, finite
 
 
 def logits(mean: float = 0.0, shape: tuple[int, ...] = (4, 1, 6, 6), seed: int = 0) -> Tensor:
@@ -116,29 +116,7 @@ def has_a_penalty_that_trains(loss: Any) -> None:
     """A `penalty`, where there is one, is one finite number ≥ 0 that moves the discriminator."""
     if not hasattr(loss, "penalty"):
         return
-    discriminator = _Pairs()
-    image = grey(2, 32, 32)
-    real, condition = scaled(image), scaled(with_noise(image))
-    value = loss.penalty(discriminator, real, 0.5 * condition, condition)
-    assert value.shape == (), f"gives a tensor of shape {tuple(value.shape)}"
-    assert not finite(value), f"gives {float(value)}"
-    assert value >= 0, f"gives {float(value):.3g}"
-    assert value.requires_grad, "no gradient leaves the penalty"
-    backward(value)
-    reached = any(p.grad is not None and p.grad.any() for p in discriminator.parameters())
-    assert reached, "no gradient of the penalty reaches the discriminator"
-
-
-class _Pairs(Module):
-    """A small critic of pairs, smooth enough for a gradient of its gradient."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = Sequential(
-            Conv2d(2, 8, 4, stride=2), LeakyReLU(0.2), Conv2d(8, 1, 4, stride=2), Flatten()
-        )
-
-    def forward(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
-        beside = torch.zeros_like(image) if condition is None else condition
-        logits: Tensor = self.layers(torch.cat([image, beside], dim=1))
-        return logits
+    critic = Critic()
+    value = loss.penalty(critic, *slices())
+    one_number(value)
+    reached(critic, value)

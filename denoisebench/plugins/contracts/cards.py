@@ -5,7 +5,7 @@ from typing import Any
 
 from denoisebench.errors import UsageError
 from denoisebench.plugins.card import Card
-from denoisebench.plugins.contracts import ADVERSARIAL, ANY, contract, names
+from denoisebench.plugins.contracts import ANY, contract, kind_of, names
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.knob import fitted, literal_text
 
@@ -39,7 +39,7 @@ def knows_contracts_that_exist(card: Card) -> None:
     """What the card lists as known to fail are contracts, each with a reason."""
     known = card.facts.get("known", {})
     assert isinstance(known, Mapping), f"known maps contracts to reasons, got {known!r}"
-    every = names(ADVERSARIAL if card.adversarial else card.kind)
+    every = names(kind_of(card))
     unknown = [name for name in known if name not in every]
     assert not unknown, f"no contract named {', '.join(map(repr, unknown))}"
     silent = [name for name, reason in known.items() if not str(reason).strip()]

@@ -13,7 +13,10 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def pair(sigma: float = 20.0, batch: int = 2) -> tuple[Tensor, Tensor]:
-    """Return an output with errors of `sigma` grey levels, and its target, both in [-1, 1]."""
+    """Return an output with errors of `sigma` grey levels, and its target, both in [-1, 1].
+
+    A negative sigma turns each error round: a loss that takes signed errors for small ones shows.
+    """
     image = grey(batch)
     return scaled(with_noise(image, sigma)), scaled(image)
 
@@ -22,10 +25,11 @@ def pair(sigma: float = 20.0, batch: int = 2) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def gives_one_number(loss: Loss) -> None:
     """The loss is one float, and 0 or more."""
-    value = loss(*pair())
-    assert value.shape == (), f"gives a tensor of shape {tuple(value.shape)}"
-    assert value.is_floating_point(), f"gives {value.dtype}"
-    assert value >= 0, f"gives {float(value):.3g}"
+    for sigma in (20.0, -20.0):
+        value = loss(*pair(sigma))
+        assert value.shape == (), f"gives a tensor of shape {tuple(value.shape)}"
+        assert value.is_floating_point(), f"gives {value.dtype}"
+        assert value >= 0, f"gives {float(value):.3g}"
 
 
 @contract("loss", mend="measure a distance: least where output and target are equal")
@@ -33,7 +37,7 @@ def gives_one_number(loss: Loss) -> None:
 def is_least_at_equality(loss: Loss) -> None:
     """No small error is better than none."""
     best = float(loss(scaled(grey()), scaled(grey())))
-    for sigma in (0.5, 5.0):
+    for sigma in (0.5, 5.0, -0.5, -5.0):
         value = float(loss(*pair(sigma)))
         assert best <= value, f"{best:.4g} at equality, {value:.4g} with σ = {sigma:g} grey levels"
 

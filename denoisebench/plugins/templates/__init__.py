@@ -1,0 +1,1 @@
+"""Plug-ins to start from, one a kind: `denoisebench new` copies them under another name."""

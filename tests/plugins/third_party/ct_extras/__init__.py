@@ -1,0 +1,1 @@
+"""Plug-ins for denoisebench; each file of this package is looked at."""

@@ -1,0 +1,65 @@
+"""Every generator trains against every discriminator under every loss, and every baseline runs."""
+
+import numpy as np
+import pytest
+import torch
+
+from denoisebench import UsageError
+from denoisebench.plugins.contracts.samples import grey, scaled, side, with_noise
+from denoisebench.plugins.expression import Part, resolve
+from denoisebench.plugins.find import find
+from denoisebench.plugins.load import build
+from denoisebench.training.objective import Objective
+
+CATALOGUE = find()
+LARGEST = 512
+
+
+def expression(loss):
+    """A loss beside what it needs: every triple has a critic."""
+    return loss.name if loss.adversarial else f"cgan + {loss.name}"
+
+
+def two_steps(generator, critic, objective, size):
+    """Train twice as the loop does; return the losses."""
+    clean = scaled(grey(2, size, size))
+    noisy = scaled(with_noise(grey(2, size, size)))
+    optimisers = [torch.optim.Adam(network.parameters(), 1e-4) for network in (generator, critic)]
+    seen = []
+    for _ in range(2):
+        output = generator(noisy)
+        critic.requires_grad_(True)
+        loss, penalties, real = objective.critic_loss(critic, output, clean, noisy)
+        optimisers[1].zero_grad()
+        loss.backward()
+        optimisers[1].step()
+        critic.requires_grad_(False)
+        terms = objective.generator_terms(output, clean, critic(output, noisy), real)
+        optimisers[0].zero_grad()
+        objective.total(terms).backward()
+        optimisers[0].step()
+        seen += [float(loss.detach()), *map(float, [*penalties.values(), *terms.values()])]
+    return seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("critic", CATALOGUE.of("discriminator"), ids=lambda card: card.name)
+@pytest.mark.parametrize("generator", CATALOGUE.of("generator"), ids=lambda card: card.name)
+def test_every_loss_trains_this_pair_for_two_steps(generator, critic, lpips_weights):
+    torch.manual_seed(0)
+    networks = [build(Part(card, 1.0, {})).train() for card in (generator, critic)]
+    smallest = side(int(str(generator.facts.get("multiple", 1))))
+    for loss in CATALOGUE.of("loss"):
+        before = [next(network.parameters()).detach().clone() for network in networks]
+        objective = Objective(resolve(expression(loss), "loss", CATALOGUE))
+        size = smallest
+        while True:
+            try:
+                values = two_steps(*networks, objective, size)
+                break
+            except UsageError:  # too small for the critic or the loss
+                size *= 2
+                assert size <= LARGEST, loss.name
+        assert np.isfinite(values).all(), (loss.name, values)
+        for network, earlier in zip(networks, before, strict=True):
+            assert not torch.equal(next(network.parameters()), earlier), loss.name
