@@ -9,9 +9,9 @@ BIN := $(VENV)/bin
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-setup: $(VENV)/.installed ## make the virtual environment and fetch the weights of LPIPS
-	@$(BIN)/denoisebench weights fetch lpips >/dev/null \
-	  || echo "weights could not be fetched: LPIPS will be missing from the boards (denoisebench weights fetch lpips)" >&2
+setup: $(VENV)/.installed ## make the virtual environment and fetch the weights of perceptual metrics
+	@$(BIN)/denoisebench weights fetch all >/dev/null \
+	  || echo "weights could not be fetched: LPIPS will be missing from the boards (denoisebench weights fetch)" >&2
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,7 +33,8 @@ lint: $(VENV)/.installed ## style, types, direction of imports
 docs: $(VENV)/.installed ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
-bench: setup ## speed, side by side
+bench: setup ## speed, side by side; metrics beside other implementations of them
+	$(BIN)/python benchmarks/calibration.py
 	$(BIN)/python -m pytest benchmarks/perf --benchmark-only
 
 clean: ## remove what was made here, except runs

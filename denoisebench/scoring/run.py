@@ -219,8 +219,9 @@ def _known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
         return None, False
     result = read_result(folder / "result.json")
     present = {entry.name for entry in weights.listing() if entry.present}
-    needed = {card.name: card.facts.get("weights") for card in bench.catalogue.of("metric")}
-    lacked = {needed.get(name) for name, score in result.metrics.items() if score.mean is None}
+    nulls = [text for text, score in result.metrics.items() if score.mean is None]
+    parts = [part for text in nulls for part in resolve(text, "metric", bench.catalogue)]
+    lacked = {part.card.facts.get("weights") for part in parts}
     return result, bool(lacked & present)
 
 

@@ -7,18 +7,25 @@ from torch.nn.functional import pad
 from denoisebench import UsageError, baseline
 
 from ._bm3d import BLOCK, Search, biorthogonal, collaborate, cosine, hard_threshold, wiener
+from ._clipped import unclipped
 
 _MEMBERS = (16, 32)  # of a group, in the first and the second pass
 _LIMIT = 1000.0  # grey levels²: what a member may differ by in the second pass; 400 in 2007
-# 2.7 and 1 in 2007. These were set for the wheel's PSNR on CT (benchmarks/perf/bm3d_parity.py); on
-# crops of validation slices no pair was more than 0.03 dB better.
-_THRESHOLD = 2.96  # in units of sigma
-_NOISE_SHARE = 0.5  # of sigma² in the Wiener gains
+_THRESHOLD = 2.7  # in units of sigma
 _PIXELS_AT_ONCE = 2**21  # on a GPU: eight slices of 512², each of which takes 0.5 GB
 
 
 @baseline("bm3d_torch", batched=True, licence="Apache-2.0")
-def bm3d_torch(noisy: Tensor, sigma: float, *, search: int = 39, step: int = 3) -> Tensor:
+def bm3d_torch(
+    noisy: Tensor,
+    sigma: float,
+    *,
+    search: int = 39,
+    step: int = 3,
+    debias: bool = False,
+    channels: int = 1,
+    eight_bit: bool = False,
+) -> Tensor:
     """Denoise by block matching and 3-D filtering (Dabov 2007, doi:10.1109/TIP.2007.901238).
 
     (B, 1, H, W) grey levels on any device and their noise's standard deviation → the same, not
@@ -31,6 +38,10 @@ def bm3d_torch(noisy: Tensor, sigma: float, *, search: int = 39, step: int = 3) 
         search: side of the square in which like blocks are looked for, in pixels, odd.
         step: between the blocks that they are looked for, in pixels, 1 to 8; 4 is a fifth faster,
             and 0.05 dB worse.
+        debias: where the task clips noise to 8 bits, take off what clipping added to the mean
+            (Foi 2009, doi:10.1016/j.sigpro.2009.04.035); nothing to take off elsewhere.
+        channels: noisy copies that were averaged; filled from the task.
+        eight_bit: whether each copy was clipped to 0-255; filled from the task.
     """
     height, width = noisy.shape[-2:]
     if min(height, width) < BLOCK:
@@ -52,7 +63,11 @@ def bm3d_torch(noisy: Tensor, sigma: float, *, search: int = 39, step: int = 3) 
             given = pad(part.float(), more, mode="reflect")[:, 0]
             threshold = hard_threshold(_THRESHOLD * sigma)
             estimate = collaborate([given], biorthogonal(), threshold, first)
-            shrink = wiener(_NOISE_SHARE * sigma**2)
-            estimate = collaborate([given, estimate], cosine(), shrink, second)
+            estimate = collaborate([given, estimate], cosine(), wiener(sigma**2), second)
             outputs.append(estimate[:, None, :height, :width].to(noisy.dtype))
-    return torch.cat(outputs)
+    output = torch.cat(outputs)
+    if not (debias and eight_bit):
+        return output
+    # sigma is that of the average of the copies; clipping met each copy by itself
+    clean = unclipped(output.double().cpu().numpy(), sigma * channels**0.5)
+    return torch.from_numpy(clean).to(output)

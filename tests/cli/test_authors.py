@@ -103,3 +103,34 @@ def test_check_takes_a_name_with_knobs_and_every_kind_that_has_it(denoisebench):
     assert [entry["kind"] for entry in found] == ["loss", "metric"]
     found = json.loads(denoisebench("check", "ssim(window=7)", "--json").out)
     assert [(entry["kind"], entry["name"]) for entry in found] == [("loss", "ssim(window=7)")]
+
+
+PLANTED = {
+    "wrong_shape": "keeps the shape",
+    "non_deterministic_eval": "repeats itself",
+    "dead_parameter": "lets the gradient reach every parameter",
+    "in_place_edit": "leaves its input alone",
+    "range_error": "has an absolute unit",
+    "sign_error": "grows with noise",
+    "batch_dependent_output": "treats each slice alone",
+    "count_off": "has the parameters it says",
+    "knob_undocumented": "documents its knobs",
+    "state_dict_not_round_trip": "is the same after saving",
+    "nan_at_equality": "has a finite gradient at equality",
+    "odd_size": "takes odd sides once padded",
+}
+
+
+def test_check_finds_twelve_of_twelve_planted_faults(denoisebench):
+    answer = denoisebench("check", Path(__file__).with_name("planted_faults.py"), "--json")
+    assert answer.code == 1
+    broken = {
+        entry["name"]: [o for o in entry["contracts"] if o["status"] == "failed"]
+        for entry in json.loads(answer.out)
+    }
+    assert sorted(broken) == sorted(PLANTED)
+    for name, promise in PLANTED.items():
+        told = {outcome["name"].replace("_", " "): outcome for outcome in broken[name]}
+        assert promise in told, (name, list(told))
+        assert told[promise]["message"]
+        assert told[promise]["mend"]

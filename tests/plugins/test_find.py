@@ -58,7 +58,9 @@ def test_finding_imports_neither_torch_nor_numpy() -> None:
         "import sys; from denoisebench.plugins.find import find\n"
         "print(len(find().cards), 'torch' in sys.modules, 'numpy' in sys.modules)"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     count, torch, numpy = answer.stdout.split()
     assert int(count) > 0
     assert (torch, numpy) == ("False", "False")

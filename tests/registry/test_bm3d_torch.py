@@ -189,6 +189,15 @@ def test_slices_that_hold_few_blocks_are_denoised(shape):
     assert float(output.std()) < noisy.std()
 
 
+def test_it_takes_the_bias_of_clipping_off_where_it_is_asked_to(pair):
+    noisy = batch(np.clip(np.rint(pair[0]), 0, 255))
+    knobs = {"eight_bit": True}
+    plain, debiased = (bm3d_torch(noisy, 50.0, debias=on, **knobs) for on in (False, True))
+    assert debiased.dtype == noisy.dtype
+    assert psnr(debiased[0, 0], pair[1]) > psnr(plain[0, 0], pair[1]) + 1
+    assert torch.equal(bm3d_torch(noisy, 50.0, debias=True), plain)
+
+
 def test_without_noise_nothing_is_done(pair):
     noisy = batch(pair[0])
     output = bm3d_torch(noisy, 0.0)

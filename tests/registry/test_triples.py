@@ -5,10 +5,14 @@ import pytest
 import torch
 
 from denoisebench import UsageError
+from denoisebench.data.dataset import DataSet
+from denoisebench.data.scan import Slice
 from denoisebench.plugins.contracts.samples import grey, scaled, side, with_noise
 from denoisebench.plugins.expression import Part, resolve
 from denoisebench.plugins.find import find
 from denoisebench.plugins.load import build
+from denoisebench.scoring.run import Bench, run_baseline
+from denoisebench.task.task import load_task, task_names
 from denoisebench.training.objective import Objective
 
 CATALOGUE = find()
@@ -63,3 +67,19 @@ def test_every_loss_trains_this_pair_for_two_steps(generator, critic, lpips_weig
         assert np.isfinite(values).all(), (loss.name, values)
         for network, earlier in zip(networks, before, strict=True):
             assert not torch.equal(next(network.parameters()), earlier), loss.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("card", CATALOGUE.of("baseline"), ids=lambda card: card.name)
+def test_every_baseline_stands_on_a_board_of_every_task(card, tmp_path, monkeypatch):
+    monkeypatch.setenv("DENOISEBENCH_HOME", str(tmp_path / "home"))
+    clean = grey(8, 40, 44)[:, 0].numpy().astype(np.int16) - 100
+    slices = [Slice(hu, f"patient {number}", "1.2") for number, hu in enumerate(clean)]
+    data = DataSet("made", tuple(slices[:4]), tuple(slices[4:6]), tuple(slices[6:]))
+    for name in task_names():
+        task = load_task(name).model_copy(update={"metrics": ("psnr",)})
+        bench = Bench(data, task, CATALOGUE, torch.device("cpu"), tmp_path / "runs")
+        result, before = (run_baseline(bench, text) for text in (card.name, "noisy"))
+        assert result.status == "done"
+        gain = result.metrics["psnr"].mean - before.metrics["psnr"].mean
+        assert gain > 3 or card.name == "noisy", (name, gain)

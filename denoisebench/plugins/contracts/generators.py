@@ -30,12 +30,14 @@ def takes_odd_sides_once_padded(generator: Module, card: Card) -> None:
     height, width = divisor * times - divisor // 3, divisor * times - divisor // 5
     noisy = scaled(with_noise(grey(1, height, width)))
     padded = pad(noisy, (0, -width % divisor, 0, -height % divisor), mode="reflect")
+    size = f"{padded.shape[-2]} × {padded.shape[-1]}"
     try:
-        generator(padded)
+        output = generator(padded)
     except Exception as error:
-        size = f"{padded.shape[-2]} × {padded.shape[-1]}"
         reason = f"{size} divides by {divisor} and is refused: {type(error).__name__}: {error}"
         raise AssertionError(reason) from None
+    became = tuple(output.shape[-2:])
+    assert became == padded.shape[-2:], f"{size} divides by {divisor} and became {became}"
 
 
 @contract("generator", mend="divide by nothing that can be zero; bound what you exponentiate")
