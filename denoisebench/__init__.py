@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from denoisebench.errors import Unavailable, UsageError
     from denoisebench.plugins.mark import baseline, discriminator, generator, loss, metric
-    from denoisebench.scoring.weights import load_weights
+    from denoisebench.scoring.weights.store import load_weights
 
 __version__ = "0.1.0"
 
@@ -21,7 +21,7 @@ _HOMES = {
     "metric": "plugins.mark",
     "UsageError": "errors",
     "Unavailable": "errors",
-    "load_weights": "scoring.weights",
+    "load_weights": "scoring.weights.store",
 }
 
 __all__ = [

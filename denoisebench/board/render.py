@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -94,12 +94,20 @@ def notes(board: Board) -> list[str]:
     found = [f"[95 % interval] over patients; ranked by {board.ranked_by}"] if board.metrics else []
     results = [row.result for row in board.rows]
     found += [f"split: {note}" for note in dict.fromkeys(r.split_note for r in results) if note]
-    found += [f"{r.method}: licence {r.licence}" for r in results if r.licence]
-    found += [f"{r.method}: {r.tuning}" for r in results if r.tuning]
+    found += _shared({r.method: f"licence {r.licence}" for r in results if r.licence})
+    found += _shared({r.method: f"tuned, {r.tuning}" for r in results if r.tuning})
     found += [f"{r.method}: {r.status}, {r.reason}" for r in results if r.status != "done"]
     reasons = {(n, m.reason) for r in results for n, m in r.metrics.items() if m.mean is None}
     found += sorted(f"{name} is missing: {reason}" for name, reason in reasons)
     return list(dict.fromkeys(found))
+
+
+def _shared(said: Mapping[str, str]) -> list[str]:
+    """Say once what holds for several methods."""
+    methods: dict[str, list[str]] = {}
+    for method, text in said.items():
+        methods.setdefault(text, []).append(method)
+    return [f"{text}: {', '.join(those)}" for text, those in methods.items()]
 
 
 def _header(board: Board) -> list[str]:

@@ -45,8 +45,8 @@ def _findings() -> Iterator[Finding]:
 
     from denoisebench.home import home
     from denoisebench.plugins.find import find
-    from denoisebench.scoring import weights
     from denoisebench.scoring.environment import environment
+    from denoisebench.scoring.weights import known, store
 
     facts = environment()
     yield Finding("python", platform.python_version())
@@ -63,8 +63,8 @@ def _findings() -> Iterator[Finding]:
         "packages", f"missing: {', '.join(missing)}" if missing else "all there", reinstall
     )
     yield Finding("cache folder", str(home()))
-    for entry in weights.listing():
-        mend = "" if entry.present else weights.mend(entry.name)
+    for entry in store.listing():
+        mend = "" if entry.present else known.mend(entry.name)
         yield Finding("weights", f"{entry.name} {'present' if entry.present else 'missing'}", mend)
     catalogue = find()
     yield Finding("plug-ins", f"{len(catalogue.cards)} found")

@@ -18,7 +18,7 @@ def weights() -> None:
 @options.as_json
 def list_(as_json: bool) -> None:
     """Say which weights there are, and which are on this machine."""
-    from denoisebench.scoring import weights as store
+    from denoisebench.scoring.weights import store
 
     entries = [{**entry.__dict__, "path": str(entry.path)} for entry in store.listing()]
     lines = [
@@ -37,9 +37,9 @@ def fetch(name: str, as_json: bool) -> None:
     NAME is all, lpips, dists, or one of those that `weights list` prints.
     """
     from denoisebench.cli.progress import Display
-    from denoisebench.scoring import weights as store
+    from denoisebench.scoring.weights import known, store
 
-    store.names(name)
+    known.names(name)
     with Display() as display:
         paths = store.fetch(name, display.downloading)
     entries = [{"name": path.stem, "path": str(path)} for path in paths]
@@ -52,12 +52,13 @@ def fetch(name: str, as_json: bool) -> None:
 def verify(name: str, as_json: bool) -> int:
     """Check digests and a known value of the weights on this machine."""
     from denoisebench.errors import Unavailable
-    from denoisebench.scoring import weights as store
+    from denoisebench.scoring.weights import known
+    from denoisebench.scoring.weights.verify import verify as verified
 
     entries: list[dict[str, Any]] = []
-    for each in store.names(name):
+    for each in known.names(name):
         try:
-            found = store.verify(each)
+            found = verified(each)
         except Unavailable as reason:
             entries.append({"name": each, "right": False, "reason": str(reason)})
             continue

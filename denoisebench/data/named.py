@@ -17,7 +17,7 @@ def open_data(name: str, *, progress: Callable[[int, int], None] | None = None) 
         UsageError: there is neither.
     """
     if name == "phantom":
-        from denoisebench.data.phantom_set import open_phantom
+        from denoisebench.data.phantom.data_set import open_phantom
 
         return open_phantom(progress=progress)
     folder = Path(name).expanduser()

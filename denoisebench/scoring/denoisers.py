@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 Image = NDArray[np.float64]
+Job = tuple[Part, Image]
+SLICES_AT_ONCE = 8  # on a GPU
 WORTH_KEEPING_SECONDS = 0.2  # a slice of 512² is 1 MB on disk
 
 
@@ -98,7 +101,7 @@ def baseline(
 
 
 def each(
-    jobs: Iterable[tuple[Part, Image]],
+    jobs: Iterable[Job],
     sigma: float,
     workers: int | None = None,
     *,
@@ -113,21 +116,49 @@ def each(
         sigma, workers, device, learned: see `baseline`.
         keep: whether outputs go into the cache folder; what is there is read either way.
     """
-    workers = workers or cores()
+    jobs = iter(jobs)
+    first = next(jobs, None)
+    if first is None:
+        return
+    jobs = chain([first], jobs)
+    if first[0].card.facts.get("batched"):  # torch has threads of its own, or a GPU
+        yield from _in_batches(jobs, sigma, learned, keep, device)
+    else:
+        yield from _over_cores(jobs, sigma, learned, keep, workers or cores())
+
+
+def _over_cores(
+    jobs: Iterable[Job], sigma: float, learned: Learned | None, keep: bool, workers: int
+) -> Iterator[Denoised]:
     # spawn: a forked child of a process that runs torch's threads can hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
         waiting: list[Denoised | Future[Denoised]] = []
         for part, noisy in jobs:
             known = cached(part, sigma, noisy, learned)
-            if part.card.facts.get("batched"):  # torch has threads of its own, or a GPU
-                yield known or _one(part, sigma, noisy, learned, keep, device)
-                continue
             waiting.append(known or pool.submit(_one, part, sigma, noisy, learned, keep))
             # Few slices in flight: a large test split does not gather in memory.
             while len(waiting) > 2 * workers:
                 yield _ready(waiting.pop(0))
         yield from map(_ready, waiting)
+
+
+def _in_batches(
+    jobs: Iterable[Job],
+    sigma: float,
+    learned: Learned | None,
+    keep: bool,
+    device: "torch.device | None",
+) -> Iterator[Denoised]:
+    # A CPU is busy with one slice; and so no digit depends on what stood beside it.
+    at_once = 1 if device is None or device.type == "cpu" else SLICES_AT_ONCE
+    for _, alike in groupby(jobs, key=lambda job: (job[0].text, job[1].shape)):
+        while some := list(islice(alike, at_once)):
+            known = [cached(part, sigma, noisy, learned) for part, noisy in some]
+            missing = [noisy for (_, noisy), found in zip(some, known, strict=True) if not found]
+            part = some[0][0]
+            made = iter(_batch(part, sigma, missing, learned, keep, device) if missing else ())
+            yield from (found or next(made) for found in known)
 
 
 def learn(part: Part, clean: Sequence[Image]) -> Learned | None:
@@ -165,38 +196,53 @@ def _one_thread() -> None:
         os.environ[name] = "1"
 
 
-def _one(
+def _one(part: Part, sigma: float, noisy: Image, learned: Learned | None, keep: bool) -> Denoised:
+    plugin = _built(part, learned)
+    began = time.perf_counter()
+    image = np.asarray(plugin(noisy, sigma))
+    seconds = time.perf_counter() - began
+    return _finished(part, sigma, noisy, learned, keep, Denoised(image, seconds))
+
+
+def _batch(
     part: Part,
     sigma: float,
-    noisy: Image,
+    noisy: Sequence[Image],
     learned: Learned | None,
     keep: bool,
-    device: "torch.device | None" = None,
-) -> Denoised:
+    device: "torch.device | None",
+) -> list[Denoised]:
+    """Call a baseline that takes (B, 1, H, W) tensors; a slice's seconds are its share."""
+    import torch
+
+    plugin = _built(part, learned)
+    batch = torch.from_numpy(np.stack(noisy))[:, None].to(device or torch.device("cpu"))
+    began = time.perf_counter()
+    images = plugin(batch, sigma)[:, 0].double().cpu().numpy()
+    seconds = (time.perf_counter() - began) / len(noisy)
+    return [
+        _finished(part, sigma, one, learned, keep, Denoised(image, seconds))
+        for one, image in zip(noisy, images, strict=True)
+    ]
+
+
+def _built(part: Part, learned: Learned | None) -> Any:
     plugin: Any = build(part)
     if learned:
         vars(plugin).update(pickle.loads(learned.state))
-    began = time.perf_counter()
-    if part.card.facts.get("batched"):
-        image = _batched(plugin, noisy, sigma, device)
-    else:
-        image = np.asarray(plugin(noisy, sigma))
-    seconds = time.perf_counter() - began
-    if image.shape != noisy.shape:
-        raise ValueError(f"{part.card.name} gave {image.shape} for a slice of {noisy.shape}")
-    if keep and seconds > WORTH_KEEPING_SECONDS:
-        _keep(_place(part, sigma, noisy, learned), image, seconds)
-    # Rounded as the cache rounds (1e-5 grey levels), so that both ways score the same.
-    return Denoised(image.astype(np.float32).astype(np.float64), seconds)
+    return plugin
 
 
-def _batched(plugin: Any, noisy: Image, sigma: float, device: "torch.device | None") -> Image:
-    """Call a baseline that takes (B, 1, H, W) tensors."""
-    import torch
-
-    batch = torch.from_numpy(noisy)[None, None].to(device or torch.device("cpu"))
-    image: Image = plugin(batch, sigma)[0, 0].double().cpu().numpy()
-    return image
+def _finished(
+    part: Part, sigma: float, noisy: Image, learned: Learned | None, keep: bool, made: Denoised
+) -> Denoised:
+    """Check an output, keep it where that is worth it, and round it as the cache does."""
+    if made.image.shape != noisy.shape:
+        raise ValueError(f"{part.card.name} gave {made.image.shape} for a slice of {noisy.shape}")
+    if keep and made.seconds > WORTH_KEEPING_SECONDS:
+        _keep(_place(part, sigma, noisy, learned), made.image, made.seconds)
+    # 1e-5 grey levels, so that both ways score the same.
+    return Denoised(made.image.astype(np.float32).astype(np.float64), made.seconds)
 
 
 def _keep(path: Path, image: NDArray[Any], seconds: float) -> None:

@@ -20,7 +20,7 @@ from denoisebench.data.dataset import DataSet, spread
 from denoisebench.errors import UsageError
 from denoisebench.plugins.expression import Part, canonical, resolve
 from denoisebench.plugins.find import Catalogue
-from denoisebench.scoring import denoisers, weights
+from denoisebench.scoring import denoisers
 from denoisebench.scoring.environment import device_name, environment
 from denoisebench.scoring.evaluate import (
     Evaluation,
@@ -39,6 +39,7 @@ from denoisebench.scoring.result import (
     write_text,
 )
 from denoisebench.scoring.tune import Tuning, tuned
+from denoisebench.scoring.weights import store
 from denoisebench.task import Task
 from denoisebench.training.log import Reporter
 from denoisebench.training.loop import Diverged, Trained, train
@@ -218,7 +219,7 @@ def _known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
     if not (folder / "result.json").exists():
         return None, False
     result = read_result(folder / "result.json")
-    present = {entry.name for entry in weights.listing() if entry.present}
+    present = {entry.name for entry in store.listing() if entry.present}
     nulls = [text for text, score in result.metrics.items() if score.mean is None]
     parts = [part for text in nulls for part in resolve(text, "metric", bench.catalogue)]
     lacked = {part.card.facts.get("weights") for part in parts}

@@ -26,7 +26,7 @@ def bm3d_torch(
     channels: int = 1,
     eight_bit: bool = False,
 ) -> Tensor:
-    """Denoise by block matching and 3-D filtering (Dabov 2007, doi:10.1109/TIP.2007.901238).
+    """BM3D on batches on any device, with a free licence (Dabov 2007, doi:10.1109/TIP.2007.901238).
 
     (B, 1, H, W) grey levels on any device and their noise's standard deviation → the same, not
     clipped; float32 inside. Sides of 8 pixels or more.

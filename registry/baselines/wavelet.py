@@ -12,7 +12,7 @@ from denoisebench import UsageError, baseline
     "wavelet",
     package="scikit-image",
     licence="BSD-3-Clause (scikit-image)",
-    tune={"wavelet": ["haar", "db2", "sym4", "sym8"], "levels": [3, 4, 5]},
+    tune={"wavelet": ["haar", "db2", "sym4", "sym8"], "levels": [3, 4, 5, 6]},
 )
 def wavelet(
     noisy: NDArray[np.float64],

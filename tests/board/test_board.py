@@ -79,7 +79,7 @@ def test_all_formats_hold_the_same_rows():
     text = render.markdown(found)
     assert "31.25" in text
     assert "cgan + 100\\*l1" in text
-    assert "bm3d: licence nc" in text
+    assert "licence nc: bm3d" in text
 
 
 def test_json_rows_carry_what_a_reader_of_boards_needs():

@@ -9,7 +9,7 @@ import pytest
 
 from denoisebench.data.dataset import SPLITS
 from denoisebench.data.phantom import draw
-from denoisebench.data.phantom_set import members, open_phantom
+from denoisebench.data.phantom.data_set import members, open_phantom
 from denoisebench.data.scan import Slice
 from denoisebench.task import load_task
 from denoisebench.task.noise import noisy_slice
@@ -57,7 +57,7 @@ def small(tmp_path, monkeypatch):
 
 def test_the_phantom_is_drawn_once_and_then_read(small, monkeypatch):
     first = small()
-    monkeypatch.setattr("denoisebench.data.phantom_set._draw", None)
+    monkeypatch.setattr("denoisebench.data.phantom.data_set._draw", None)
     second = small()
     assert second.digest == first.digest
     assert second.split_digest == first.split_digest

@@ -65,9 +65,9 @@ def test_a_perceptual_loss_is_computed_in_float32_under_autocast(loss):
 
 
 def test_a_loss_trains_by_weights_that_a_metric_read_first(lpips_weights, monkeypatch):
-    from denoisebench.scoring import weights
+    from denoisebench.scoring.weights import store
 
-    weights._checked.cache_clear()
+    store._checked.cache_clear()
     output, target = images()
     with torch.inference_mode():
         made("lpips_vgg", "metric")(output, target)

@@ -42,7 +42,7 @@ def two_steps(generator, critic, objective, size):
         optimisers[0].zero_grad()
         objective.total(terms).backward()
         optimisers[0].step()
-        seen += [float(loss.detach()), *map(float, [*penalties.values(), *terms.values()])]
+        seen += [float(value.detach()) for value in (loss, *penalties.values(), *terms.values())]
     return seen
 
 

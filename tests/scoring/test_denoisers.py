@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.find import find
@@ -89,6 +90,23 @@ def test_a_batched_baseline_is_given_tensors(blur):
     (noisy,) = images(1)
     (denoised,) = denoisers.baseline(blur("halve"), 50.0, workers=1)([noisy])
     assert denoised.image == pytest.approx(noisy / 2, abs=1e-6)  # kept as float32
+
+
+def test_on_a_gpu_slices_of_one_shape_go_in_batches_and_come_in_order(blur, monkeypatch):
+    """Torch's meta device stands in for a GPU; what would run there is computed here."""
+    sizes = []
+
+    def batch(part, sigma, noisy, learned, keep, device):
+        assert device.type == "meta"
+        sizes.append(len(noisy))
+        return [denoisers.Denoised(image / 2, 0.0) for image in noisy]
+
+    monkeypatch.setattr(denoisers, "_batch", batch)
+    slices = [*images(11), np.ones((4, 6)), *images(2)]
+    denoiser = denoisers.baseline(blur("halve"), 50.0, device=torch.device("meta"))
+    for noisy, denoised in zip(slices, denoiser(iter(slices)), strict=True):
+        assert np.array_equal(denoised.image, noisy / 2)
+    assert sizes == [8, 3, 1, 2]
 
 
 def test_an_output_of_another_shape_names_the_baseline(blur):

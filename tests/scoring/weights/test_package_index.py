@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from denoisebench import Unavailable
-from denoisebench.scoring import package_index
-from denoisebench.scoring.package_index import Archive, pip_settings, stream
+from denoisebench.scoring.weights import package_index
+from denoisebench.scoring.weights.package_index import Archive, pip_settings, stream
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB, a chunk and a bit with what `longer` adds
 ARCHIVE = Archive(
