@@ -15,6 +15,7 @@ import torch
 from denoisebench.registry.baselines.bm3d import bm3d
 from denoisebench.registry.baselines.bm3d_torch import bm3d_torch
 
+from denoisebench.compat import prepare
 from denoisebench.data.phantom import draw
 from denoisebench.data.scan import Slice
 from denoisebench.task import load_task
@@ -59,6 +60,7 @@ def test_bm3d_torch(benchmark, pair, batch):
 
 def test_deepinv(benchmark, pair):
     pytest.importorskip("ptwt", reason="deepinv's BM3D needs ptwt")
+    prepare()
     models = pytest.importorskip("deepinv.models", reason="deepinv is not installed")
     noisy, clean = pair
     denoiser = models.BM3D(use_legacy=False, device=DEVICE)

@@ -10,7 +10,7 @@ from ._bm3d import BLOCK, Search, biorthogonal, collaborate, cosine, hard_thresh
 from ._clipped import unclipped
 
 _MEMBERS = (16, 32)  # of a group, in the first and the second pass
-_LIMIT = 1000.0  # grey levels²: what a member may differ by in the second pass; 400 in 2007
+_LIMIT = 400.0  # grey levels²: what a member may differ by in the second pass
 _THRESHOLD = 2.7  # in units of sigma
 _PIXELS_AT_ONCE = 2**21  # on a GPU: eight slices of 512², each of which takes 0.5 GB
 
