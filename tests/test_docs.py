@@ -1,6 +1,7 @@
 """What README and docs tell users to type and to write."""
 
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_the_page_of_a_kind_shows_what_new_writes(what):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_names_plugins_that_there_are(command):
     words = shlex.split(command)
-    for option, text in zip(words, words[1:], strict=False):
+    for option, text in pairwise(words):
         if option in OPTIONS and "--plugin" not in words:
             assert resolve(text, OPTIONS[option], find())
 
