@@ -1,11 +1,25 @@
 """A board is a function of a folder of results: nothing is typed by hand."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
+from denoisebench.board.compare import patient_means, ranks, smallest_detectable
 from denoisebench.errors import UsageError
-from denoisebench.scoring.result import Result, read_result
+from denoisebench.scoring.result import Result, Score, read_result, read_scores
+from denoisebench.scoring.statistics import Difference, difference
+from denoisebench.task import load_task
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run as a board finds it: its folder's name, its result, its scores if they are there."""
+
+    folder: str
+    result: Result
+    scores: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -22,22 +36,37 @@ class Key:
 
 @dataclass(frozen=True)
 class Row:
-    """A result with its place; no rank unless it is done and has a value."""
+    """A result with its place; no rank unless it is done and has a value.
+
+    Attributes:
+        rank: by the mean alone.
+        ranks: best and worst rank that the patients leave open; None where scores are missing.
+        versus: how it differs, patient by patient, from the task's references and the best row.
+    """
 
     rank: int | None
     result: Result
     folder: str
+    ranks: tuple[int, int] | None = None
+    versus: Mapping[str, Difference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Board:
-    """Rows that were measured alike, best first by `ranked_by`."""
+    """Rows that were measured alike, best first by `ranked_by`.
+
+    Attributes:
+        detectable: the difference between neighbours that these patients would show.
+        elsewhere: rows of the same task and data that stand on another board, and why.
+    """
 
     key: Key
     data: str
     ranked_by: str
     metrics: tuple[str, ...]
     rows: tuple[Row, ...]
+    detectable: float | None = None
+    elsewhere: tuple[str, ...] = ()
 
 
 def key_of(result: Result) -> Key | None:
@@ -55,37 +84,40 @@ def key_of(result: Result) -> Key | None:
     )
 
 
-def collect(folder: Path) -> tuple[list[tuple[str, Result]], list[str]]:
+def collect(folder: Path) -> tuple[list[Entry], list[str]]:
     """Read all results below a folder.
 
     Returns:
-        (run's folder name, result) in the order of the names; and what could not be read, and why.
+        Runs in the order of their folders' names; and what could not be read, and why.
     """
-    found: list[tuple[str, Result]] = []
+    found: list[Entry] = []
     problems: list[str] = []
     for path in sorted(folder.glob("**/result.json")):
         try:
-            found.append((path.parent.name, read_result(path)))
+            result = read_result(path)
+            scores = read_scores(path.with_name("scores.csv")) if result.metrics else []
+            found.append(Entry(path.parent.name, result, tuple(scores)))
         except UsageError as error:
             problems.append(str(error))
     return found, problems
 
 
-def boards(results: Sequence[tuple[str, Result]]) -> list[Board]:
+def boards(entries: Sequence[Entry]) -> list[Board]:
     """Group results by key and rank them.
 
     Args:
-        results: (name of the folder, result).
+        entries: see `collect`.
     Returns:
         One board a key, the largest first. Results without scores (diverged, failed) stand on the
         first board of their task and data, or on one of their own.
     """
-    groups: dict[Key, list[tuple[str, Result]]] = {}
-    without: list[tuple[str, Result]] = []
-    for name, result in results:
-        key = key_of(result)
-        groups.setdefault(key, []).append((name, result)) if key else without.append((name, result))
-    for name, result in without:
+    groups: dict[Key, list[Entry]] = {}
+    without: list[Entry] = []
+    for entry in entries:
+        key = key_of(entry.result)
+        groups.setdefault(key, []).append(entry) if key else without.append(entry)
+    for entry in without:
+        result = entry.result
         bare = Key(
             result.task,
             result.task_version,
@@ -95,33 +127,114 @@ def boards(results: Sequence[tuple[str, Result]]) -> list[Board]:
             result.evaluation_version,
         )
         fitting = [key for key in groups if replace(key, metric_versions=()) == bare]
-        groups.setdefault(fitting[0] if fitting else bare, []).append((name, result))
+        groups.setdefault(fitting[0] if fitting else bare, []).append(entry)
     found = [_board(key, rows) for key, rows in groups.items()]
+    found = [replace(board, elsewhere=_elsewhere(board, found)) for board in found]
     return sorted(found, key=lambda board: (-len(board.rows), board.key.task, board.data))
 
 
-def board_of(results: Sequence[tuple[str, Result]], result: Result) -> Board:
+def board_of(entries: Sequence[Entry], result: Result) -> Board:
     """Return the board on which a result stands."""
-    for board in boards(results):
+    for board in boards(entries):
         if any(row.result.recipe == result.recipe for row in board.rows):
             return board
     raise LookupError(f"no board holds {result.method}")
 
 
-def _board(key: Key, results: Sequence[tuple[str, Result]]) -> Board:
-    metrics = next((tuple(r.metrics) for _, r in results if r.metrics), ())
+def _elsewhere(board: Board, others: Sequence[Board]) -> tuple[str, ...]:
+    """Say which rows of the same task and data are not comparable with a board's, and why."""
+    near = (board.key.task, board.data)
+    told = []
+    for other in others:
+        if other is not board and (other.key.task, other.data) == near:
+            count = len(other.rows)
+            reasons = ", ".join(_differences(board.key, other.key))
+            told.append(f"{count} {'row' if count == 1 else 'rows'} with {reasons}")
+    return tuple(told)
+
+
+def _differences(here: Key, there: Key) -> list[str]:
+    found = []
+    if there.task_version != here.task_version:
+        found.append(f"version {there.task_version} of the task")
+    if there.data_digest != here.data_digest:
+        found.append("other pixels")
+    if there.split_digest != here.split_digest:
+        found.append("another split")
+    if there.metric_versions != here.metric_versions:
+        metrics = ", ".join(f"{name} v{number}" for name, number in there.metric_versions)
+        found.append(f"the metrics {metrics}" if metrics else "no scores")
+    if there.evaluation_version != here.evaluation_version:
+        found.append(f"version {there.evaluation_version} of the evaluation")
+    return found
+
+
+def _whole(entries: Sequence[Entry]) -> list[Entry]:
+    """Mark a row that was scored on fewer slices than others of its board as partial."""
+    most = max(entry.result.n_slices for entry in entries)
+    found = []
+    for entry in entries:
+        result = entry.result
+        if result.status == "done" and result.n_slices < most:
+            reason = f"scored on {result.n_slices} of {most} slices"
+            result = result.model_copy(update={"status": "partial", "reason": reason})
+        found.append(replace(entry, result=result))
+    return found
+
+
+def _board(key: Key, entries: Sequence[Entry]) -> Board:
+    entries = _whole(entries)
+    metrics = next((tuple(e.result.metrics) for e in entries if e.result.metrics), ())
     primary = metrics[0] if metrics else ""
 
-    def value(result: Result) -> float | None:
-        metric = result.metrics.get(primary)
-        ranked = metric is not None and metric.mean is not None and result.status == "done"
-        if not ranked or metric is None or metric.mean is None:
+    def value(entry: Entry) -> float | None:
+        metric = entry.result.metrics.get(primary)
+        if metric is None or metric.mean is None or entry.result.status != "done":
             return None
         return metric.mean if metric.better == "higher" else -metric.mean
 
-    placed = [(value(result), name, result) for name, result in results]
-    ranked = sorted((p for p in placed if p[0] is not None), key=lambda p: (-(p[0] or 0), p[1]))
-    others = sorted((p for p in placed if p[0] is None), key=lambda p: p[1])
-    rows = [Row(place + 1, result, name) for place, (_, name, result) in enumerate(ranked)]
-    rows += [Row(None, result, name) for _, name, result in others]
-    return Board(key, results[0][1].data, primary, metrics, tuple(rows))
+    values = {id(entry): value(entry) for entry in entries}
+    ranked = [entry for entry in entries if values[id(entry)] is not None]
+    ranked.sort(key=lambda entry: (-(values[id(entry)] or 0), entry.folder))
+    others = sorted((e for e in entries if values[id(e)] is None), key=lambda entry: entry.folder)
+    rows = [Row(place, e.result, e.folder) for place, e in enumerate(ranked, 1)]
+    rows, detectable = _compared(rows, ranked, primary)
+    rows += [Row(None, entry.result, entry.folder) for entry in others]
+    return Board(key, entries[0].result.data, primary, metrics, tuple(rows), detectable)
+
+
+def _compared(
+    rows: list[Row], entries: Sequence[Entry], metric: str
+) -> tuple[list[Row], float | None]:
+    """Add what the patients say of ranked rows; as they are where a row has no scores."""
+    known = [patient_means(entry.scores, metric) for entry in entries]
+    patients = sorted(known[0] or ()) if known else []
+    if not patients or any(means is None or sorted(means) != patients for means in known):
+        return rows, None
+    means = np.array([[each[name] for name in patients] for each in known if each is not None])
+    higher = rows[0].result.metrics[metric].better == "higher"
+    against = {row.result.method: place for place, row in enumerate(rows)}
+    shown = {name: against[name] for name in _references(rows[0].result) if name in against}
+    compared = [
+        replace(
+            row,
+            ranks=open_ranks,
+            versus={
+                name: difference(means[place], means[other])
+                for name, other in {**shown, "best": 0}.items()
+                if other != place
+            },
+        )
+        for place, (row, open_ranks) in enumerate(
+            zip(rows, ranks(means, higher=higher), strict=True)
+        )
+    ]
+    return compared, smallest_detectable(means)
+
+
+def _references(result: Result) -> tuple[str, ...]:
+    """Baselines that stand on every board of a result's task; none for a task from elsewhere."""
+    try:
+        return load_task(result.task).references
+    except UsageError:
+        return ()

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -28,7 +29,8 @@ def table(boards: Sequence[Board], problems: Sequence[str] = ()) -> RenderableTy
             grid.add_column(escape(name), justify="left" if name == "method" else "right")
         for row in board.rows:
             grid.add_row(*map(escape, _cells(board, row)), style="dim" if row.rank is None else "")
-        parts += [grid, *(Text(note, style="dim") for note in notes(board)), Text()]
+        parts += [grid, *_paired_grid(board)]
+        parts += [*(Text(note, style="dim") for note in notes(board)), Text()]
     parts += [Text(f"left out: {problem}", style="yellow") for problem in problems]
     return Group(*parts[:-1] if parts and not problems else parts)
 
@@ -45,10 +47,12 @@ def markdown(boards: Sequence[Board]) -> str:
     """Render boards as Markdown tables."""
     blocks = []
     for board in boards:
-        header = _header(board)
-        lines = [f"### {_md(title(board))}", "", _md_row(header)]
-        lines.append(_md_row(["---" if name == "method" else "---:" for name in header], raw=True))
-        lines += [_md_row(_cells(board, row)) for row in board.rows]
+        lines = [f"### {_md(title(board))}", ""]
+        lines += _md_table(_header(board), [_cells(board, row) for row in board.rows])
+        if others := _others(board):
+            paired = [_paired_cells(board, row, others) for row in board.rows if row.rank]
+            lines += ["", f"{_md(_paired_title(board))}:", ""]
+            lines += _md_table(_paired_header(others), paired)
         lines += ["", *(f"{_md(note)}  " for note in notes(board))]
         blocks.append("\n".join(lines).rstrip())
     return "\n\n".join(blocks) + "\n"
@@ -73,7 +77,14 @@ def as_json(boards: Sequence[Board], problems: Sequence[str] = ()) -> str:
 def as_rows(boards: Sequence[Board]) -> list[dict[str, Any]]:
     """Return all rows as plain values: rank, the board's number, the run's folder, the result."""
     return [
-        {"rank": row.rank, "board": number, "run": row.folder, **row.result.model_dump(mode="json")}
+        {
+            "rank": row.rank,
+            "ranks": list(row.ranks) if row.ranks else None,
+            "board": number,
+            "run": row.folder,
+            "versus": {name: asdict(found) for name, found in row.versus.items()},
+            **row.result.model_dump(mode="json"),
+        }
         for number, board in enumerate(boards, 1)
         for row in board.rows
     ]
@@ -92,6 +103,15 @@ def title(board: Board) -> str:
 def notes(board: Board) -> list[str]:
     """Collect what a reader must know: intervals, split, licences, tuning, missing values."""
     found = [f"[95 % interval] over patients; ranked by {board.ranked_by}"] if board.metrics else []
+    if any(row.ranks and row.ranks[0] != row.ranks[1] for row in board.rows):
+        found.append(
+            "shared ranks: a paired test over patients cannot tell these rows apart (Holm, 5 %)"
+        )
+    if board.detectable:
+        unit = board.rows[0].result.metrics[board.ranked_by].unit
+        least = f"{board.detectable:.{DECIMALS.get(unit, 3)}f} {unit}".strip()
+        found.append(f"smallest detectable difference between neighbours: {least} (power of 80 %)")
+    found += [f"on another board: {told}" for told in board.elsewhere]
     results = [row.result for row in board.rows]
     found += [f"split: {note}" for note in dict.fromkeys(r.split_note for r in results) if note]
     found += _shared({r.method: f"licence {r.licence}" for r in results if r.licence})
@@ -126,13 +146,59 @@ def _cells(board: Board, row: Row) -> list[str]:
         metric = result.metrics.get(name)
         values.append(_value(metric, interval=name == board.ranked_by))
     return [
-        str(row.rank) if row.rank else result.status,
+        _rank(row),
         result.method,
         *values,
         _count(result.parameters),
         _duration(result.train_seconds),
         _duration(result.seconds_per_slice),
     ]
+
+
+def _rank(row: Row) -> str:
+    if row.rank is None:
+        return row.result.status
+    first, last = row.ranks or (row.rank, row.rank)
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _others(board: Board) -> list[str]:
+    """What rows are compared with, in the order of the columns."""
+    return list(dict.fromkeys(name for row in reversed(board.rows) for name in row.versus))
+
+
+def _paired_title(board: Board) -> str:
+    return f"{board.ranked_by} patient by patient [95 % interval], and on how many it is higher"
+
+
+def _paired_header(others: Sequence[str]) -> list[str]:
+    return ["method", *(f"minus {name}" for name in others)]
+
+
+def _paired_cells(board: Board, row: Row, others: Sequence[str]) -> list[str]:
+    decimals = DECIMALS.get(row.result.metrics[board.ranked_by].unit, 3)
+    cells = [row.result.method]
+    for name in others:
+        if not (found := row.versus.get(name)):
+            cells.append(MISSING)
+            continue
+        text = f"{found.mean:+.{decimals}f}"
+        if found.low is not None and found.high is not None:
+            text += f" [{found.low:+.{decimals}f}, {found.high:+.{decimals}f}]"
+        cells.append(f"{text} {found.above}/{found.patients}")
+    return cells
+
+
+def _paired_grid(board: Board) -> list[RenderableType]:
+    if not (others := _others(board)):
+        return []
+    grid = Table(title=escape(_paired_title(board)), title_justify="left", title_style="none")
+    for name in _paired_header(others):
+        grid.add_column(escape(name), justify="left" if name == "method" else "right")
+    for row in board.rows:
+        if row.rank:
+            grid.add_row(*map(escape, _paired_cells(board, row, others)))
+    return [grid]
 
 
 def _value(metric: MetricResult | None, *, interval: bool) -> str:
@@ -175,6 +241,11 @@ def _csv(value: object) -> object:
         value = " ".join(map(str, value))
     # A spreadsheet would run text that begins like a formula.
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+
+
+def _md_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    bar = ["---" if name == "method" else "---:" for name in header]
+    return [_md_row(header), _md_row(bar, raw=True), *map(_md_row, rows)]
 
 
 def _md_row(cells: Sequence[str], *, raw: bool = False) -> str:

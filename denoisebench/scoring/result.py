@@ -142,6 +142,20 @@ def write_scores(path: Path, scores: list[Score]) -> None:
     write_text(path, text.getvalue())
 
 
+def read_scores(path: Path) -> list[Score]:
+    """Read scores.csv.
+
+    Raises:
+        UsageError: it is not there, or is no table of scores.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [{**row, "value": row["value"] or None} for row in csv.DictReader(file)]
+        return [Score.model_validate(row) for row in rows]
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValidationError) as error:
+        raise UsageError(f"cannot read {path}: {type(error).__name__}") from None
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace a file at once: readers see the old one or the new one."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.writing")

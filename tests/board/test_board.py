@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from denoisebench.board import render
-from denoisebench.board.board import boards, collect
-from denoisebench.scoring.result import MetricResult, Result
+from denoisebench.board.board import Entry, boards, collect
+from denoisebench.scoring.result import MetricResult, Result, write_scores
 
 
 def metric(mean, **changes) -> MetricResult:
@@ -28,7 +28,7 @@ def result(method, psnr=30.0, **changes) -> Result:
 
 
 def board(*results: Result):
-    return boards([(r.method, r) for r in results])
+    return boards([Entry(r.method, r) for r in results])
 
 
 def test_the_best_comes_first():
@@ -42,21 +42,45 @@ def test_a_metric_of_which_less_is_better_ranks_the_other_way():
     assert [row.result.method for row in found.rows] == ["b", "a"]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"task": "ct-sigma50-wide"},
-        {"task_version": 2},
-        {"data_digest": "0" * 64},
-        {"split_digest": "0" * 64},
-        {"evaluation_version": 2},
-        {"metrics": {"psnr": metric(30.0, version=2)}},
-        {"metrics": {"psnr": metric(30.0), "ssim": metric(0.5)}},
-    ],
-)
+DIFFERENT = [
+    *({"task": f"ct-sigma{sigma}"} for sigma in range(10)),
+    *({"task_version": version} for version in range(2, 12)),
+    *({"data_digest": f"{letter:064x}"} for letter in range(10)),
+    *({"split_digest": f"{letter:064x}"} for letter in range(10)),
+    *({"evaluation_version": version} for version in range(2, 7)),
+    *({"metrics": {"psnr": metric(30.0, version=version)}} for version in range(2, 6)),
+    {"metrics": {"psnr": metric(30.0), "ssim": metric(0.5)}},
+]
+
+
+@pytest.mark.parametrize("change", DIFFERENT, ids=lambda change: str(*change))
 def test_results_with_different_keys_never_share_a_table(change):
     assert len(board(result("a"), result("b"))) == 1
     assert len(board(result("a"), result("b", **change))) == 2
+
+
+def test_fifty_differences_were_tried():
+    assert len(DIFFERENT) == 50
+
+
+def test_a_board_says_why_rows_are_elsewhere():
+    later = {"psnr": metric(30.0, version=2)}
+    found = board(result("a"), result("b"), result("c", metrics=later, evaluation_version=2))
+    assert [each.elsewhere for each in found] == [
+        ("1 row with the metrics psnr v2, version 2 of the evaluation",),
+        ("2 rows with the metrics psnr v1, version 1 of the evaluation",),
+    ]
+    assert "on another board: 1 row with" in render.markdown(found)
+    assert [each.elsewhere for each in board(result("a"), result("b", task="other"))] == [(), ()]
+
+
+def test_a_row_on_fewer_slices_is_partial_and_has_no_rank():
+    (found,) = board(result("a", 20.0), result("b", 40.0, n_slices=3))
+    assert [(r.rank, r.result.method, r.result.status) for r in found.rows] == [
+        (1, "a", "done"),
+        (None, "b", "partial"),
+    ]
+    assert "b: partial, scored on 3 of 4 slices" in render.notes(found)
 
 
 def test_nulls_and_unfinished_rows_stand_without_rank():
@@ -111,8 +135,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_stands(tmp_path):
     for name in ("good", "bad"):
         (tmp_path / name).mkdir()
     result("a").write(tmp_path / "good" / "result.json")
+    write_scores(tmp_path / "good" / "scores.csv", [])
     (tmp_path / "bad" / "result.json").write_text("{")
     found, problems = collect(tmp_path)
-    assert [name for name, _ in found] == ["good"]
+    assert [entry.folder for entry in found] == ["good"]
     assert len(problems) == 1
     assert "bad" in problems[0]
