@@ -7,6 +7,7 @@ import hashlib
 import multiprocessing
 import os
 import pickle
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -132,7 +133,7 @@ def _over_cores(
 ) -> Iterator[Denoised]:
     # spawn: a forked child of a process that runs torch's threads can hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_worker) as pool:
         waiting: list[Denoised | Future[Denoised]] = []
         for part, noisy in jobs:
             known = cached(part, sigma, noisy, learned)
@@ -190,10 +191,19 @@ def _ready(item: "Denoised | Future[Denoised]") -> Denoised:
     return item.result() if isinstance(item, Future) else item
 
 
-def _one_thread() -> None:
-    """Keep the numeric libraries of a worker to one core: there is a worker on each."""
+def _worker() -> None:
+    """Keep a worker's numeric libraries to one core, and let it end with its parent."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A parent that is killed tells nobody, and its workers would wait for jobs for ever.
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def _one(part: Part, sigma: float, noisy: Image, learned: Learned | None, keep: bool) -> Denoised:

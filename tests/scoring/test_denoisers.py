@@ -1,3 +1,10 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -112,3 +119,51 @@ def test_on_a_gpu_slices_of_one_shape_go_in_batches_and_come_in_order(blur, monk
 def test_an_output_of_another_shape_names_the_baseline(blur):
     with pytest.raises(ValueError, match=r"blur gave \(7, 8\) for a slice of \(8, 8\)"):
         list(denoisers.baseline(blur("blur(crop=True)"), 50.0, workers=1)(images(1)))
+
+
+WAITING = """
+import os, sys, time
+import numpy as np
+from denoisebench.plugins.expression import resolve
+from denoisebench.plugins.find import find
+from denoisebench.scoring import denoisers
+if __name__ == "__main__":
+    (part,) = resolve("pid", "baseline", find([sys.argv[1]]))
+    for denoised in denoisers.baseline(part, 50.0, workers=2)([np.zeros((8, 8))] * 2):
+        print(int(denoised.image[0, 0]), flush=True)
+        time.sleep(60)
+"""
+PID = """
+import os
+import numpy as np
+from denoisebench import baseline
+
+@baseline("pid")
+def pid(noisy, sigma):
+    \"\"\"The number of the process.\"\"\"
+    return np.full(noisy.shape, os.getpid())
+"""
+
+
+def alive(process):
+    """Whether a process runs still; a dead one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc to look processes up in")
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    (tmp_path / "pid.py").write_text(PID)
+    (tmp_path / "run.py").write_text(WAITING)
+    words = [sys.executable, tmp_path / "run.py", tmp_path / "pid.py"]
+    # The pool stays open while its consumer holds the iterator between two outputs.
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        assert alive(worker)
+        os.kill(parent.pid, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while alive(worker) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not alive(worker)
