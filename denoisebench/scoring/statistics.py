@@ -117,7 +117,7 @@ def detectable(apart: NDArray[np.float64], power: float = 0.8) -> float:
 def _interval(means: NDArray[np.float64]) -> Estimate:
     """Student's t interval of the mean of patients.
 
-    Not the bootstrap, whose intervals (BCa) hold the truth 92 to 93 times in a hundred for 20 to 50
+    Not the bootstrap, whose intervals (BCa) hold the truth 92 to 94 times in a hundred for 20 to 50
     patients where these do 94 to 95 times; tests/scoring/test_statistics.py repeats it.
     """
     mean = float(np.mean(means))
