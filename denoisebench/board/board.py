@@ -41,7 +41,8 @@ class Row:
     Attributes:
         rank: by the mean alone.
         ranks: best and worst rank that the patients leave open; None where scores are missing.
-        versus: how it differs, patient by patient, from the task's references and the best row.
+        versus: how it differs, patient by patient, from the task's references, the best row, and
+            its twin: the same network trained without the GAN.
     """
 
     rank: int | None
@@ -213,22 +214,18 @@ def _compared(
         return rows, None
     means = np.array([[each[name] for name in patients] for each in known if each is not None])
     higher = rows[0].result.metrics[metric].better == "higher"
-    against = {row.result.method: place for place, row in enumerate(rows)}
-    shown = {name: against[name] for name in _references(rows[0].result) if name in against}
-    compared = [
-        replace(
-            row,
-            ranks=open_ranks,
-            versus={
-                name: difference(means[place], means[other])
-                for name, other in {**shown, "best": 0}.items()
-                if other != place
-            },
-        )
-        for place, (row, open_ranks) in enumerate(
-            zip(rows, ranks(means, higher=higher), strict=True)
-        )
-    ]
+    methods = {row.result.method: place for place, row in enumerate(rows)}
+    recipes = {row.result.recipe: place for place, row in enumerate(rows)}
+    shown = {name: methods[name] for name in _references(rows[0].result) if name in methods}
+    compared = []
+    for place, (row, still) in enumerate(zip(rows, ranks(means, higher=higher), strict=True)):
+        others = {**shown, "best": 0, "twin": recipes.get(row.result.twin or "", place)}
+        versus = {
+            name: difference(means[place], means[other])
+            for name, other in others.items()
+            if other != place
+        }
+        compared.append(replace(row, ranks=still, versus=versus))
     return compared, smallest_detectable(means)
 
 

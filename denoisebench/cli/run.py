@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from denoisebench.scoring.result import Result
 
 OPTION_PANELS = {
-    "What": ["--gen", "--loss", "--disc", "--baseline", "--plugin"],
+    "What": ["--gen", "--loss", "--disc", "--twin", "--baseline", "--plugin"],
     "On what": ["--data", "--task"],
     "How long": ["--minutes", "--steps", "--epochs"],
     "How": ["--preset", "--batch", "--patch", "--lr", "--seed", "--device"],
@@ -26,6 +26,7 @@ OPTION_PANELS = {
 @click.option("--gen", metavar="EXPR", help="Generator, for example unet7(norm='batch').")
 @click.option("--loss", metavar="EXPR", help="Loss, for example cgan + 100*l1 + 10*ssim.")
 @click.option("--disc", metavar="EXPR", help="Discriminator, for losses with a GAN term.")
+@click.option("--twin", is_flag=True, help="Before it, train the same without the GAN term.")
 @click.option("--baseline", metavar="EXPR", help="Score a baseline such as bm3d instead.")
 @options.plugin
 @click.option("--data", default="phantom", show_default=True, metavar="DIR",
@@ -56,6 +57,7 @@ def run(
     gen: str | None,
     loss: str | None,
     disc: str | None,
+    twin: bool,
     baseline: str | None,
     plugins: tuple[Path, ...],
     data: str,
@@ -87,12 +89,13 @@ def run(
         given = {"--gen": gen, "--loss": loss, "--disc": disc, "--lr": lr, "--batch": batch,
                  "--patch": patch, "--seed": seed}  # fmt: skip
         given |= {f"--{name}": value for name, value in budget.items()}
+        given["--twin"] = twin or None
         ignored = [name for name, value in given.items() if value is not None]
         if ignored:
             raise UsageError(f"--baseline trains nothing; leave out {', '.join(ignored)}")
 
     # What can be refused is refused before data is read and torch is imported.
-    from denoisebench.plugins.expression import resolve
+    from denoisebench.plugins.expression import canonical, resolve
     from denoisebench.plugins.find import find
     from denoisebench.task import load_task
 
@@ -106,6 +109,9 @@ def run(
         planned = plan(
             catalogue, preset=preset, generator=gen, discriminator=disc, loss=loss, **choices
         )
+        if twin and planned.twin is None:
+            text = canonical(planned.losses)
+            raise UsageError(f"--twin needs a GAN term and another beside it, got --loss {text!r}")
 
     from denoisebench.cli.progress import Display, stop_on_signals
     from denoisebench.data.named import open_data
@@ -130,21 +136,26 @@ def run(
             result = runs.run_baseline(bench, baseline)
         else:
             recipe = planned.recipe(chosen_task, dataset)
-            folder = out if own else runs.run_folder(bench, recipe)
-            runs.refuse(folder, recipe, resume=resume)
+            todo = [(recipe, out if own else runs.run_folder(bench, recipe))]
+            if twin and planned.twin:
+                other = planned.twin.recipe(chosen_task, dataset)
+                todo.insert(0, (other, runs.run_folder(bench, other)))
+            for each, folder in todo:
+                runs.refuse(folder, each, resume=resume)
             for reference in chosen_task.references:
                 runs.run_baseline(bench, reference)
-            display.training(recipe, folder, bench.device)
             try:
                 with stop_on_signals() as stopping:
-                    result = runs.run_network(
-                        bench,
-                        recipe,
-                        folder,
-                        resume=resume,
-                        report=display.report,
-                        stopping=stopping,
-                    )
+                    for each, folder in todo:
+                        display.training(each, folder, bench.device)
+                        result = runs.run_network(
+                            bench,
+                            each,
+                            folder,
+                            resume=resume,
+                            report=display.report,
+                            stopping=stopping,
+                        )
             except runs.Interrupted as reason:
                 display.say(f"{reason}; the same command with --resume goes on")
                 return 130

@@ -56,6 +56,7 @@ class Result(_Open):
         task, task_version, data, data_digest, split_digest: what it was scored on.
         split_note: how the split differs from one by patient, where it does.
         recipe: hash of the recipe (networks) or of plug-in and knobs (baselines).
+        twin: hash of the recipe without the GAN, for a network trained with one.
         seeds: of the trainings behind the row.
         licence: of the method, where it restricts use.
         parameters: of the generator; 0 for baselines.
@@ -77,6 +78,7 @@ class Result(_Open):
     split_digest: str
     split_note: str | None = None
     recipe: str
+    twin: str | None = None
     seeds: tuple[int, ...] = ()
     n_slices: int
     n_patients: int

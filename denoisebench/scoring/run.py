@@ -282,6 +282,7 @@ def _network_result(
         method=recipe.method,
         kind="network",
         recipe=recipe.hash,
+        twin=recipe.twin,
         seeds=(recipe.seed,),
         licence=part.card.licence or None,
         parameters=parameters,

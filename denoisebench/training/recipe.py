@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,6 +86,7 @@ class Recipe(Optimisation):
         plugins: `kind name` → SHA-256 of the plug-in's source, so that an edited plug-in is
             another recipe.
         preset: where it started; not part of the hash.
+        twin: hash of the same training without the GAN, for one that has it; not part of the hash.
     """
 
     generator: str
@@ -98,11 +99,12 @@ class Recipe(Optimisation):
     split_digest: str
     plugins: dict[str, str]
     preset: str = ""
+    twin: str | None = None
 
     @property
     def hash(self) -> str:
         """SHA-256 over all that decides the weights, in hex."""
-        values = self.model_dump(exclude={"preset"}, exclude_none=True)
+        values = self.model_dump(exclude={"preset", "twin"}, exclude_none=True)
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -113,7 +115,8 @@ class Recipe(Optimisation):
 
     def differences(self, other: "Recipe") -> list[str]:
         """Name the fields in which two recipes differ, with both values."""
-        mine, theirs = self.model_dump(exclude={"preset"}), other.model_dump(exclude={"preset"})
+        unhashed = {"preset", "twin"}
+        mine, theirs = self.model_dump(exclude=unhashed), other.model_dump(exclude=unhashed)
         keys = [key for key in mine if mine[key] != theirs[key]]
         return [f"{key} {theirs[key]!r} → {mine[key]!r}" for key in keys]
 
@@ -152,6 +155,20 @@ class Plan:
     settings: Optimisation
     preset: str
 
+    @property
+    def twin(self) -> "Plan | None":
+        """The same without the GAN: its terms and the critic left out, all else as it is.
+
+        A term that is left alone weighs 1, since Adam's steps do not depend on it. None where there
+        is no GAN, or nothing beside it.
+        """
+        left = tuple(p for p in self.losses if not (p.card.adversarial or p.card.penalty))
+        if not left or len(left) == len(self.losses):
+            return None
+        if len(left) == 1:
+            left = (replace(left[0], weight=1.0),)
+        return replace(self, discriminator=None, losses=left)
+
     def recipe(self, task: Task, dataset: "DataSet") -> Recipe:
         """Tie it to what it is trained on; epochs become steps."""
         parts = [self.generator, *self.losses]
@@ -173,6 +190,7 @@ class Plan:
             split_digest=dataset.split_digest,
             plugins={f"{part.card.kind} {part.card.name}": part.card.digest for part in parts},
             preset=self.preset,
+            twin=self.twin.recipe(task, dataset).hash if self.twin else None,
         )
 
 
