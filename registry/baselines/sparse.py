@@ -28,7 +28,7 @@ class Sparse:
     (H, W) grey levels and their noise's standard deviation → (H, W) grey levels, not clipped. Atoms
     are added to a patch until what is left of it is as small as noise; overlapping patches are
     averaged. The dictionary is learned once on clean training patches, by online learning (Mairal
-    et al., 2009) in place of K-SVD. Slow: half a minute for 512² on one core.
+    et al., 2009) in place of K-SVD: half a minute once, and a second for 512² on one core.
 
     Knobs:
         atoms: of the dictionary.
