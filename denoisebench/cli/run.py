@@ -97,13 +97,17 @@ def run(
     # What can be refused is refused before data is read and torch is imported.
     from denoisebench.plugins.expression import canonical, resolve
     from denoisebench.plugins.find import find
+
+    catalogue = find(plugins)
+    named = {"generator": gen, "discriminator": disc, "loss": loss, "baseline": baseline}
+    for kind, text in named.items():
+        if text is not None:  # before NumPy and pydantic are imported: a mistake is told at once
+            resolve(text, kind, catalogue)
+
     from denoisebench.task import load_task
 
-    catalogue, chosen_task = find(plugins), load_task(task)
-    if baseline is not None:
-        resolve(baseline, "baseline", catalogue)
-        planned = None
-    else:
+    chosen_task, planned = load_task(task), None
+    if baseline is None:
         from denoisebench.training.recipe import plan
 
         planned = plan(
