@@ -194,10 +194,10 @@ def _board(key: Key, entries: Sequence[Entry]) -> Board:
             return None
         return metric.mean if metric.better == "higher" else -metric.mean
 
-    values = {id(entry): value(entry) for entry in entries}
-    ranked = [entry for entry in entries if values[id(entry)] is not None]
-    ranked.sort(key=lambda entry: (-(values[id(entry)] or 0), entry.folder))
-    others = sorted((e for e in entries if values[id(e)] is None), key=lambda entry: entry.folder)
+    by_folder = sorted(entries, key=lambda entry: entry.folder)
+    valued = [(found, entry) for entry in by_folder if (found := value(entry)) is not None]
+    ranked = [entry for _, entry in sorted(valued, key=lambda pair: -pair[0])]
+    others = [entry for entry in by_folder if value(entry) is None]
     rows = [Row(place, e.result, e.folder) for place, e in enumerate(ranked, 1)]
     rows, detectable = _compared(rows, ranked, primary)
     rows += [Row(None, entry.result, entry.folder) for entry in others]

@@ -68,7 +68,7 @@ class DataSet:
 
 
 def spread(slices: Sequence[Slice], count: int) -> list[Slice]:
-    """Return at most `count` slices at equal distances, from the first to the last."""
+    """Return at most `count` (two or more) at equal distances, from the first to the last."""
     if len(slices) <= count:
         return list(slices)
     return [slices[round(i * (len(slices) - 1) / (count - 1))] for i in range(count)]

@@ -58,7 +58,7 @@ class Result(_Open):
         recipe: hash of the recipe (networks) or of plug-in and knobs (baselines).
         twin: hash of the recipe without the GAN, for a network trained with one.
         seeds: of the trainings behind the row.
-        licence: of the method, where it restricts use.
+        licence: of the method's code, where its card names one.
         parameters: of the generator; 0 for baselines.
         train_seconds, train_images, train_steps: what training took.
         seconds_per_slice: median, on `device`.

@@ -52,6 +52,25 @@ def nan_loss(output, target):
 '''
 
 
+TINY_TASK = """
+name = "tiny-task"
+version = 1
+summary = "What a test can afford"
+window_hu = [-160, 240]
+metrics = ["psnr", "lpips"]
+references = ["noisy"]
+noise = {protocol = "tiny", sigma = 50}
+"""
+
+
+@pytest.fixture
+def tiny_task(tmp_path) -> Path:
+    """A task whose only reference is the noisy slice."""
+    path = tmp_path / "tiny-task.toml"
+    path.write_text(TINY_TASK)
+    return path
+
+
 @dataclass(frozen=True)
 class Answer:
     code: int

@@ -37,16 +37,11 @@ def test_the_test_that_new_writes_passes_and_turns_red(denoisebench):
     assert "mend" not in done.stderr
 
 
-def test_a_loss_that_new_writes_stands_on_the_board(denoisebench, plugin, tiny_ct, tmp_path):
+def test_a_loss_that_new_writes_stands_on_the_board(denoisebench, plugin, tiny_ct, tiny_task):
     assert denoisebench("new", "loss", "my_own").code == 0
-    task = tmp_path / "tiny-task.toml"
-    task.write_text(
-        'name = "tiny-task"\nversion = 1\nsummary = "small"\nwindow_hu = [-160, 240]\n'
-        'metrics = ["psnr"]\nnoise = {protocol = "tiny", sigma = 50}\n'
-    )
     answer = denoisebench("run", "--plugin", plugin, "--plugin", "my_own.py", "--gen", "tiny",
                           "--loss", "my_own(power=1.2)", "--batch", 2, "--patch", 32, "--steps", 3,
-                          "--task", task, "--data", tiny_ct)  # fmt: skip
+                          "--task", tiny_task, "--data", tiny_ct)  # fmt: skip
     assert answer.code == 0
     assert "tiny · my_own(power=1.2)" in answer.out
 

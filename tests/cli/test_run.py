@@ -11,23 +11,12 @@ from pathlib import Path
 import pytest
 
 FAST = ("--batch", 2, "--patch", 32, "--steps", 3)
-TASK = """
-name = "tiny-task"
-version = 1
-summary = "What a test can afford"
-window_hu = [-160, 240]
-metrics = ["psnr", "lpips"]
-references = ["noisy"]
-noise = {protocol = "tiny", sigma = 50}
-"""
 
 
 @pytest.fixture
-def run(denoisebench, plugin, tmp_path):
+def run(denoisebench, plugin, tiny_task):
     """Run on a task whose only reference is the noisy slice."""
-    task = tmp_path / "tiny-task.toml"
-    task.write_text(TASK)
-    return lambda *words: denoisebench("run", "--plugin", plugin, "--task", task, *words)
+    return lambda *words: denoisebench("run", "--plugin", plugin, "--task", tiny_task, *words)
 
 
 @pytest.fixture
@@ -227,12 +216,10 @@ def test_the_leaderboard_prints_every_format(fast, denoisebench):
 
 
 @pytest.fixture
-def start(plugin, tiny_ct, tmp_path):
+def start(plugin, tiny_ct, tiny_task, tmp_path):
     """Start a run of 4000 steps in a process of its own: (folder of runs, *words) → process."""
-    task = tmp_path / "tiny-task.toml"
-    task.write_text(TASK)
     words = ["run", "--gen", "tiny", "--loss", "l1", "--batch", "2", "--patch", "32", "--steps",
-             "4000", "--plugin", plugin, "--task", task, "--data", tiny_ct]  # fmt: skip
+             "4000", "--plugin", plugin, "--task", tiny_task, "--data", tiny_ct]  # fmt: skip
     environment = {**os.environ, "DENOISEBENCH_HOME": str(tmp_path / "home")}
 
     def start(runs, *more):

@@ -10,23 +10,22 @@ from denoisebench.plugins.find import find
 from denoisebench.training.recipe import plan
 
 FAST = ("--batch", 2, "--patch", 32, "--steps", 3)
-TASK = """
-name = "tiny-task"
-version = 1
-summary = "What a test can afford"
-window_hu = [-160, 240]
-metrics = ["psnr"]
-references = ["noisy"]
-noise = {protocol = "tiny", sigma = 50}
-"""
 
 
 @pytest.fixture
-def run(denoisebench, plugin, tiny_ct, tmp_path):
-    task = tmp_path / "tiny-task.toml"
-    task.write_text(TASK)
+def run(denoisebench, plugin, tiny_ct, tiny_task):
     return lambda *words: denoisebench(
-        "run", "--plugin", plugin, "--task", task, "--gen", "tiny", "--data", tiny_ct, *FAST, *words
+        "run",
+        "--plugin",
+        plugin,
+        "--task",
+        tiny_task,
+        "--gen",
+        "tiny",
+        "--data",
+        tiny_ct,
+        *FAST,
+        *words,
     )
 
 
