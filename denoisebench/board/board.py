@@ -3,23 +3,43 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from denoisebench.board.compare import patient_means, ranks, smallest_detectable
 from denoisebench.errors import UsageError
-from denoisebench.scoring.result import Result, Score, read_result, read_scores
+from denoisebench.scoring.result import (
+    Finding,
+    Result,
+    Score,
+    Verification,
+    read_model,
+    read_result,
+    read_scores,
+)
 from denoisebench.scoring.statistics import Difference, difference
 from denoisebench.task import load_task
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A run as a board finds it: its folder's name, its result, its scores if they are there."""
+    """A run as a board finds it: its folder's name, its result, and what else is known of it.
+
+    Attributes:
+        scores: by slice; none where there is no scores.csv.
+        verification: what it scored when it was measured again.
+        audit, physics: what was found out about its pictures.
+        path: of the folder; None where there is none.
+    """
 
     folder: str
     result: Result
     scores: tuple[Score, ...] = ()
+    verification: Verification | None = None
+    audit: Finding | None = None
+    physics: Finding | None = None
+    path: Path | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -97,10 +117,31 @@ def collect(folder: Path) -> tuple[list[Entry], list[str]]:
         try:
             result = read_result(path)
             scores = read_scores(path.with_name("scores.csv")) if result.metrics else []
-            found.append(Entry(path.parent.name, result, tuple(scores)))
+            found.append(
+                Entry(
+                    path.parent.name,
+                    result,
+                    tuple(scores),
+                    _beside(path, "verification.json", Verification, result),
+                    _beside(path, "audit.json", Finding, result),
+                    _beside(path, "physics.json", Finding, result),
+                    path.parent,
+                )
+            )
         except UsageError as error:
             problems.append(str(error))
     return found, problems
+
+
+Beside = TypeVar("Beside", Verification, Finding)
+
+
+def _beside(path: Path, name: str, model: type[Beside], result: Result) -> Beside | None:
+    """Read what stands beside a result; None where it is not there, or is of another recipe."""
+    if not path.with_name(name).exists():
+        return None
+    found = read_model(path.with_name(name), model)
+    return found if found.recipe == result.recipe else None
 
 
 def boards(entries: Sequence[Entry]) -> list[Board]:

@@ -5,7 +5,7 @@ import io
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 EVALUATION_VERSION = 1
 """Raised when the same weights would score otherwise: padding, precision, averaging."""
 
-Status = Literal["done", "partial", "diverged", "failed"]
+Status = Literal["done", "partial", "diverged", "failed", "unverified"]
 
 
 class _Open(BaseModel):
@@ -47,6 +47,40 @@ class MetricResult(_Open):
     reason: str | None = None
 
 
+class Health(_Open):
+    """How the game between generator and critic stands, on crops of validation slices.
+
+    Attributes:
+        real_accuracy, fake_accuracy: shares of logits that the critic judges rightly.
+        saturated: share of logits from which the critic's loss has nothing left to learn.
+        gradient_ratio: what the GAN term asks of the output over what all other terms ask, as norms
+            of their weighted gradients; None without other terms.
+        output_spread: how much outputs differ between crops over how much the clean crops do.
+        collapsed: why the game counts as lost; None where it goes on.
+    """
+
+    real_accuracy: float
+    fake_accuracy: float
+    saturated: float
+    gradient_ratio: float | None
+    output_spread: float
+    collapsed: str | None = None
+
+
+class Best(_Open):
+    """The weights that did best on validation slices, where they are not the last ones.
+
+    Attributes:
+        step: at which they stood.
+        validation_psnr: in dB.
+        metrics: what they score on the test split.
+    """
+
+    step: int
+    validation_psnr: float
+    metrics: dict[str, MetricResult]
+
+
 class Result(_Open):
     """One row of a board.
 
@@ -56,12 +90,17 @@ class Result(_Open):
         task, task_version, data, data_digest, split_digest: what it was scored on.
         split_note: how the split differs from one by patient, where it does.
         recipe: hash of the recipe (networks) or of plug-in and knobs (baselines).
+        family: hash of the recipe without its seed: rows that share it are one method.
         twin: hash of the recipe without the GAN, for a network trained with one.
         seeds: of the trainings behind the row.
         licence: of the method's code, where its card names one.
         parameters: of the generator; 0 for baselines.
+        macs: multiply-accumulates of the generator for one slice of the test split.
         train_seconds, train_images, train_steps: what training took.
+        peak_memory: bytes while training: of the GPU's memory, or of the whole process on a CPU.
         seconds_per_slice: median, on `device`.
+        health: of the GAN at the end of the training.
+        best: the weights that did best on validation slices; None where the last ones did.
         inference: mode in which the network was run.
         tuned, tuning: knobs of a baseline that were chosen on validation slices, and how.
         reason: why the status is not "done".
@@ -78,6 +117,7 @@ class Result(_Open):
     split_digest: str
     split_note: str | None = None
     recipe: str
+    family: str | None = None
     twin: str | None = None
     seeds: tuple[int, ...] = ()
     n_slices: int
@@ -85,20 +125,24 @@ class Result(_Open):
     metrics: dict[str, MetricResult] = Field(default_factory=dict)
     licence: str | None = None
     parameters: int
+    macs: int | None = None
     train_seconds: float = 0.0
     train_images: int = 0
     train_steps: int = 0
+    peak_memory: int | None = None
     seconds_per_slice: float | None = None
     device: str
     inference: str | None = None
     tuned: dict[str, Any] = Field(default_factory=dict)
     tuning: str | None = None
+    health: Health | None = None
+    best: Best | None = None
     status: Status
     reason: str | None = None
 
     def write(self, path: Path) -> None:
         """Write it as JSON; no value is NaN."""
-        write_text(path, json.dumps(self.model_dump(), indent=1, allow_nan=False) + "\n")
+        write_model(path, self)
 
 
 class Score(BaseModel):
@@ -112,11 +156,74 @@ class Score(BaseModel):
     value: float | None
 
 
+class Verification(_Open):
+    """verification.json: what a run scored when it was measured again (`denoisebench verify`).
+
+    Attributes:
+        recipe: of the result it belongs to.
+        metric: the one that ranks.
+        reported, measured: its mean over patients, as the result says and as measured again.
+        passed: whether the row may rank.
+        reason: why not.
+        details: what else was measured.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    recipe: str
+    metric: str
+    reported: float
+    measured: float
+    passed: bool
+    reason: str | None = None
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Finding(_Open):
+    """audit.json and physics.json: what was found out about a run beside its scores.
+
+    Attributes:
+        recipe: of the result it belongs to.
+        columns: name → value with its interval and unit, as boards show it.
+        curves: name → points, for plots.
+        places: the worst places, with what is known of each.
+        details: settings and counts.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    recipe: str
+    columns: dict[str, MetricResult]
+    curves: dict[str, "Curve"] = Field(default_factory=dict)
+    places: list[dict[str, Any]] = Field(default_factory=list)
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Curve(_Open):
+    """Points of a plot, with what its axes are called."""
+
+    x: list[float]
+    y: list[float]
+    x_label: str
+    y_label: str
+
+
+Model = TypeVar("Model", Result, Verification, Finding)
+
+
+def write_model(path: Path, model: Result | Verification | Finding) -> None:
+    """Write one as JSON; no value is NaN."""
+    write_text(path, json.dumps(model.model_dump(), indent=1, allow_nan=False) + "\n")
+
+
 def read_result(path: Path) -> Result:
-    """Read a result.
+    """Read a result; see `read_model`."""
+    return read_model(path, Result)
+
+
+def read_model(path: Path, model: type[Model]) -> Model:
+    """Read result.json, verification.json, audit.json or physics.json.
 
     Raises:
-        UsageError: it is not there, not a result, or of a later schema version.
+        UsageError: it is not there, is something else, or is of a later schema version.
     """
     try:
         values: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -128,7 +235,7 @@ def read_result(path: Path) -> Result:
             f"{path} has schema version {version!r}, this denoisebench reads {SCHEMA_VERSION}"
         )
     try:
-        return Result.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         raise UsageError(f"{path}: {tomlfile.misfit(error)}") from None
 

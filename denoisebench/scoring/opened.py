@@ -1,0 +1,140 @@
+"""A run that is done, opened again: its recipe, its weights, and the denoiser they make."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch.nn import Module
+
+from denoisebench.data.dataset import DataSet
+from denoisebench.errors import UsageError
+from denoisebench.plugins.expression import Part, resolve
+from denoisebench.plugins.find import Catalogue
+from denoisebench.plugins.load import build
+from denoisebench.scoring import denoisers
+from denoisebench.scoring.evaluate import filled
+from denoisebench.scoring.result import Result, read_result
+from denoisebench.task import Task, load_task
+from denoisebench.training.recipe import Recipe
+
+MODEL = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run's folder, read.
+
+    Attributes:
+        part: the generator or baseline, with its knobs.
+        recipe: of a network; None for a baseline.
+        task: it was scored under.
+    """
+
+    folder: Path
+    result: Result
+    part: Part
+    recipe: Recipe | None
+    task: Task
+
+    def generator(self, device: torch.device, weights: str = MODEL) -> Module:
+        """Build the network and load its weights, in eval mode.
+
+        Raises:
+            UsageError: it is a baseline, or the weights are not there or do not fit.
+        """
+        if self.recipe is None:
+            raise UsageError(f"{self.folder} is a baseline's run; it has no network")
+        path = self.folder / weights
+        try:
+            module: Module = build(self.part)
+            module.load_state_dict(load_file(path))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UsageError(f"cannot load {path}: {reason:.150}") from None
+        return module.to(device).eval().requires_grad_(False)
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of the network's input must be divisible by."""
+        return int(str(self.part.card.facts.get("multiple", 1)))
+
+    def denoiser(
+        self, device: torch.device, learned: denoisers.Learned | None = None
+    ) -> denoisers.Denoiser:
+        """Return what makes clean slices of noisy ones.
+
+        Args:
+            device: where a network runs, or a baseline that takes batches.
+            learned: for a baseline that learns; see `denoisers.learn`.
+        """
+        if self.recipe is not None:
+            return denoisers.network(self.generator(device), self.multiple)
+        part = filled(self.part, self.task)
+        return denoisers.baseline(part, self.task.sigma, device=device, learned=learned)
+
+    @property
+    def note(self) -> str | None:
+        """What a user of it should be told: the network's source has changed since."""
+        name = f"generator {self.part.card.name}"
+        if not self.recipe or self.recipe.plugins.get(name) == self.part.card.digest:
+            return None
+        return f"{self.folder.name} was trained with another source of {name}; verify re-scores it"
+
+    def refuse_other(self, dataset: DataSet) -> None:
+        """Raise UsageError for data that the run was not scored on."""
+        same = (dataset.digest, dataset.split_digest)
+        if same != (self.result.data_digest, self.result.split_digest):
+            raise UsageError(
+                f"{self.folder} was scored on {self.result.data}, this is {dataset.name} with "
+                "other pixels or another split; give --data what the run had"
+            )
+
+
+def find_run(name: str, runs: Path) -> Path:
+    """Find a run's folder by its path, its name or the first digits of its hash.
+
+    Args:
+        name: a folder, or the name or hash of one below `runs`.
+        runs: where run folders stand.
+    Raises:
+        UsageError: none, or more than one.
+    """
+    if (Path(name) / "result.json").is_file():
+        return Path(name)
+    folders = sorted(path.parent for path in runs.glob("**/result.json"))
+    found = [folder for folder in folders if folder.name == name]
+    if not found and name:
+        found = [folder for folder in folders if read_result(folder / "result.json").recipe
+                 .startswith(name)]  # fmt: skip
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(folder.name for folder in found or folders) or "none"
+    many = f"{len(found)} runs are called" if found else "no run is called"
+    raise UsageError(f"{many} {name!r} below {str(runs)!r}; there are: {names}")
+
+
+def open_run(folder: Path, catalogue: Catalogue) -> Opened:
+    """Read a run's folder; no weights are loaded and no plug-in is imported yet.
+
+    Args:
+        folder: see `find_run`.
+        catalogue: where its plug-ins are looked up.
+    Raises:
+        UsageError: it is not done, its task has another version by now, or its plug-in is unknown.
+    """
+    result = read_result(folder / "result.json")
+    if result.status != "done":
+        raise UsageError(f"{folder} is {result.status} ({result.reason}); a run that is done can")
+    task = load_task(result.task)
+    if task.version != result.task_version:
+        raise UsageError(
+            f"{folder} was scored under {task.name} v{result.task_version}, this is v{task.version}"
+        )
+    if result.kind == "baseline":
+        (part,) = resolve(result.method, "baseline", catalogue)
+        return Opened(folder, result, part, None, task)
+    recipe = Recipe.read(folder / "recipe.toml")
+    (part,) = resolve(recipe.generator, "generator", catalogue)
+    return Opened(folder, result, part, recipe, task)

@@ -1,0 +1,47 @@
+import pytest
+
+from denoisebench.errors import UsageError
+from denoisebench.plugins.find import find
+from denoisebench.scoring.opened import find_run, open_run
+from denoisebench.scoring.result import Result
+
+
+def write(folder, recipe="abc123", **changes):
+    folder.mkdir(parents=True)
+    values = {
+        "method": "noisy", "kind": "baseline", "task": "ct-sigma50", "task_version": 1, "data": "p",
+        "data_digest": "d", "split_digest": "s", "recipe": recipe, "n_slices": 1, "n_patients": 1,
+        "parameters": 0, "device": "CPU", "status": "done",
+    }  # fmt: skip
+    Result(**{**values, **changes}).write(folder / "result.json")
+
+
+def test_a_run_is_found_by_path_by_name_and_by_hash(tmp_path):
+    write(tmp_path / "one", "abc123")
+    write(tmp_path / "deep" / "two", "abd456")
+    assert find_run(str(tmp_path / "one"), tmp_path / "elsewhere") == tmp_path / "one"
+    assert find_run("two", tmp_path) == tmp_path / "deep" / "two"
+    assert find_run("abc", tmp_path) == tmp_path / "one"
+
+
+@pytest.mark.parametrize(("name", "told"), [("ab", "2 runs"), ("x", "no run"), ("", "no run")])
+def test_what_names_no_run_or_several_is_refused_with_those_there_are(tmp_path, name, told):
+    write(tmp_path / "one", "abc123")
+    write(tmp_path / "two", "abd456")
+    with pytest.raises(UsageError, match=f"{told}.*one, two"):
+        find_run(name, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"status": "diverged", "reason": "l1 is nan"}, "diverged"),
+        ({"task_version": 99}, "v99"),
+        ({"method": "no_such"}, "no baseline named"),
+        ({"kind": "network", "method": "unet7 · l1"}, "recipe.toml"),
+    ],
+)
+def test_a_run_that_cannot_be_opened_says_why(tmp_path, changes, told):
+    write(tmp_path / "run", **changes)
+    with pytest.raises(UsageError, match=told):
+        open_run(tmp_path / "run", find(()))
