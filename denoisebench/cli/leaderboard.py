@@ -1,11 +1,20 @@
 """denoisebench leaderboard."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from denoisebench.cli import options
 from denoisebench.errors import UsageError
+
+if TYPE_CHECKING:
+    from denoisebench.board.board import Board, Entry
+
+FORMATS = ("table", "md", "csv", "json", "tex", "html", "bibtex", "model-index")
+ENDINGS = {".md": "md", ".csv": "csv", ".json": "json", ".tex": "tex", ".html": "html",
+           ".bib": "bibtex"}  # fmt: skip
 
 
 @click.command()
@@ -15,39 +24,112 @@ from denoisebench.errors import UsageError
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "md", "csv", "json"]),
-    default="table",
-    show_default=True,
-    help="How the boards are written.",
+    type=click.Choice(FORMATS),
+    help="How the boards are written: a table, or as the ending of --out says. bibtex has the "
+    "papers behind them; model-index is a Hugging Face model card of one run.",
 )
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file.")
+@options.plugin
 @options.as_json
-def leaderboard(runs: Path, task: str | None, data: str | None, form: str, as_json: bool) -> None:
+def leaderboard(
+    runs: Path,
+    task: str | None,
+    data: str | None,
+    form: str | None,
+    out: Path | None,
+    plugins: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Print the boards of all runs below RUNS.
 
     Results share a board when task, data, split and metric versions are the same.
     """
+    form = "json" if as_json else form or _form_of(out)
+    if form == "table" and out:
+        raise UsageError(f"a table is for the terminal; --format {' or '.join(FORMATS[1:])}")
     if not runs.is_dir():
         raise UsageError(f"no folder {str(runs)!r}; denoisebench run makes one, or name another")
 
-    from denoisebench.board import board as boards
-    from denoisebench.board import render
+    from denoisebench.board import board, render
+    from denoisebench.board.render.plain import plain
 
-    found, problems = boards.collect(runs)
+    entries, problems = board.collect(runs)
     shown = [
-        board
-        for board in boards.boards(found)
-        if task in (None, board.key.task) and data in (None, board.data)
+        entry
+        for entry in entries
+        if task in (None, entry.result.task) and data in (None, entry.result.data)
     ]
     if not shown:
         what = "".join(f" of {word}" for word in (task, data) if word)
-        there = "; ".join(f"{b.key.task} on {b.data}" for b in boards.boards(found)) or "none"
-        raise UsageError(f"no results{what} below {str(runs)!r}; there are: {there}")
-    if as_json or form == "json":
-        click.echo(render.as_json(shown, problems), nl=False)
-    elif form == "table":
-        render.print_tables(shown, problems)
-    else:
-        text = render.markdown(shown) if form == "md" else render.as_csv(shown)
-        click.echo(text, nl=False)
+        there = dict.fromkeys(f"{e.result.task} on {e.result.data}" for e in entries)
+        told = plain("; ".join(there)) or "none"
+        raise UsageError(f"no results{what} below {str(runs)!r}; there are: {told}")
+    if form == "table":
+        render.print_tables(board.boards(shown), problems)
+        return
+    text = _text(form, shown, board.boards(shown), problems, plugins)
+    if form != "json":
         for problem in problems:
-            click.echo(f"left out: {problem}", err=True)
+            click.echo(plain(f"left out: {problem}"), err=True)
+    if out:
+        _write(out, text)
+    else:
+        click.echo(text.encode(), nl=False)  # the same bytes whatever the terminal's encoding
+
+
+def _form_of(out: Path | None) -> str:
+    """The format that a file's ending names."""
+    if out is None:
+        return "table"
+    if out.suffix not in ENDINGS:
+        raise UsageError(
+            f"{out.name} does not say in which format; --format {' or '.join(FORMATS[1:])}"
+        )
+    return ENDINGS[out.suffix]
+
+
+def _text(
+    form: str,
+    entries: "Sequence[Entry]",
+    boards: "Sequence[Board]",
+    problems: Sequence[str],
+    plugins: Sequence[Path],
+) -> str:
+    from denoisebench.board import render
+
+    if form == "json":
+        return render.as_json(boards, problems)
+    if form == "csv":
+        return render.as_csv(boards)
+    if form == "tex":
+        from denoisebench.board.render.latex import latex
+
+        return latex(boards)
+    if form == "html":
+        from denoisebench.board.render.html import html
+
+        return html(boards)
+    if form == "bibtex":
+        from denoisebench.board.render.bibtex import bibtex
+        from denoisebench.plugins.find import find
+
+        return bibtex(entries, find(plugins))
+    if form == "model-index":
+        from denoisebench.board.render.model_card import model_card
+
+        if len(entries) > 1:
+            raise UsageError(
+                f"a model card is of one run, here are {len(entries)}; name its folder: "
+                "denoisebench leaderboard runs/NAME --format model-index --out README.md"
+            )
+        return model_card(boards[0])
+    return render.markdown(boards)
+
+
+def _write(out: Path, text: str) -> None:
+    from denoisebench.scoring.result import write_text
+
+    try:
+        write_text(out, text)
+    except OSError as error:
+        raise UsageError(f"cannot write {str(out)!r}: {error.strerror}") from None
