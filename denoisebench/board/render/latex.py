@@ -1,5 +1,6 @@
 """Boards as LaTeX tables for a paper."""
 
+import re
 from collections.abc import Sequence
 
 from pylatexenc.latexencode import (
@@ -27,6 +28,7 @@ _NAMED = {
     "`": r"\textasciigrave",
     "'": "'",
 }
+_MINUS = re.compile(r"(?<![^\s\[])-(?=\d)")
 _SCRIPTS = ((0x20, 0x148), (0x14A, 0x17F), (0x391, 0x3C9))  # Latin and Greek
 _SIGNS = "–—‘’“”•…←↑→↓∂∇∈∑√∞∫≈≠≤≥"
 
@@ -90,4 +92,4 @@ def _float(table: Table, caption: str, notes: Sequence[str]) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     # The braces end what came before: \\ takes a bracket or a star that follows it for its own.
-    return "{}" + " & ".join(map(escape, cells)) + r" \\"
+    return "{}" + " & ".join(_MINUS.sub("$-$", escape(cell)) for cell in cells) + r" \\"

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table as Grid
@@ -15,6 +17,9 @@ from denoisebench.board.render.plain import plain
 WIDE = 200
 """Columns where no terminal says how many there are."""
 
+WIDEST = 48
+"""Characters of one column."""
+
 
 def table(boards: Sequence[Board], problems: Sequence[str] = ()) -> RenderableType:
     """Render boards for the terminal, with the notes that belong to them."""
@@ -23,7 +28,7 @@ def table(boards: Sequence[Board], problems: Sequence[str] = ()) -> RenderableTy
         shown = frame(board)
         parts.append(Text(shown.title, style="bold"))
         parts += [_Fitted(each) for each in shown.tables]
-        parts += [*(Text(note, style="dim") for note in shown.notes), Text()]
+        parts += [Text(), *(Text(note, style="dim") for note in shown.notes), Text()]
     parts += [Text(plain(f"left out: {problem}"), style="yellow") for problem in problems]
     return Group(*parts[:-1] if parts and not problems else parts)
 
@@ -43,8 +48,7 @@ class _Fitted:
     table: Table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if self.table.title:
-            yield Text(self.table.title)
+        yield Text(self.table.title and f"\n{self.table.title}")
         columns = list(range(len(self.table.header)))
         lead = [place for place in columns if self.table.header[place] in ("#", "method")]
         rest = [place for place in columns if place not in lead]
@@ -52,7 +56,7 @@ class _Fitted:
 
     def _grids(
         self, console: Console, options: ConsoleOptions, lead: list[int], rest: list[int]
-    ) -> Iterator[Grid]:
+    ) -> Iterator[RenderableType]:
         """Grids of the leading columns with as many others as fit, at least one."""
         while rest:
             count = len(rest)
@@ -60,6 +64,8 @@ class _Fitted:
                 count -= 1
             yield self._grid(lead + rest[:count])
             rest = rest[count:]
+            if rest:
+                yield Text()
 
     def _width(self, console: Console, options: ConsoleOptions, places: list[int]) -> int:
         """Characters by which a grid is wider than the screen."""
@@ -68,10 +74,12 @@ class _Fitted:
         return wanted - options.max_width
 
     def _grid(self, places: Sequence[int]) -> Grid:
-        grid = Grid()
+        grid = Grid(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
         for place in places:
             name = self.table.header[place]
-            grid.add_column(Text(name), justify="left" if name in WORDS else "right")
+            cells = [*name.split(), *(row[place] for row in self.table.rows)]
+            width = min(max(map(cell_len, cells)), WIDEST)  # what is longer is broken into lines
+            grid.add_column(Text(name), justify="left" if name in WORDS else "right", width=width)
         for number, row in enumerate(self.table.rows):
             style = "dim" if number in self.table.faint else ""
             grid.add_row(*(Text(row[place]) for place in places), style=style)

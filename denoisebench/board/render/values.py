@@ -57,8 +57,14 @@ def as_json(boards: Sequence[Board], problems: Sequence[str] = ()) -> str:
     number is null.
     """
     values = _finite({"rows": as_rows(boards), "problems": list(problems)})
-    text = json.dumps(values, indent=1, allow_nan=False).replace("\x7f", "\\u007f")
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026") + "\n"
+    return _embeddable(json.dumps(values, indent=1, allow_nan=False)) + "\n"
+
+
+def _embeddable(text: str) -> str:
+    """Write JSON so that it ends no script element it stands in, and no terminal acts on it."""
+    for letter in "<>&\x7f":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text
 
 
 def as_csv(boards: Sequence[Board]) -> str:
