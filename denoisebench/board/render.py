@@ -81,7 +81,7 @@ def as_rows(boards: Sequence[Board]) -> list[dict[str, Any]]:
             "rank": row.rank,
             "ranks": list(row.ranks) if row.ranks else None,
             "board": number,
-            "run": row.folder,
+            "run": row.entry.folder,
             "versus": {name: asdict(found) for name, found in row.versus.items()},
             **row.result.model_dump(mode="json"),
         }
