@@ -8,11 +8,11 @@ from typing import TypeVar
 import numpy as np
 
 from denoisebench.board.compare import patient_means, ranks, smallest_detectable
+from denoisebench.board.seeds import Entry, nested
 from denoisebench.errors import UsageError
 from denoisebench.scoring.result import (
     Finding,
     Result,
-    Score,
     Verification,
     read_model,
     read_result,
@@ -20,26 +20,6 @@ from denoisebench.scoring.result import (
 )
 from denoisebench.scoring.statistics import Difference, difference
 from denoisebench.task import load_task
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A run as a board finds it: its folder's name, its result, and what else is known of it.
-
-    Attributes:
-        scores: by slice; none where there is no scores.csv.
-        verification: what it scored when it was measured again.
-        audit, physics: what was found out about its pictures.
-        path: of the folder; None where there is none.
-    """
-
-    folder: str
-    result: Result
-    scores: tuple[Score, ...] = ()
-    verification: Verification | None = None
-    audit: Finding | None = None
-    physics: Finding | None = None
-    path: Path | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -63,13 +43,23 @@ class Row:
         ranks: best and worst rank that the patients leave open; None where scores are missing.
         versus: how it differs, patient by patient, from the task's references, the best row, and
             its twin: the same network trained without the GAN.
+        entry: what the row was made of: its runs, and what was found out about them since.
     """
 
     rank: int | None
-    result: Result
-    folder: str
+    entry: Entry
     ranks: tuple[int, int] | None = None
     versus: Mapping[str, Difference] = field(default_factory=dict)
+
+    @property
+    def result(self) -> Result:
+        """What it scored, over all seeds where there are several."""
+        return self.entry.result
+
+    @property
+    def members(self) -> tuple[Entry, ...]:
+        """The runs behind it, one a seed."""
+        return self.entry.members or (self.entry,)
 
 
 @dataclass(frozen=True)
@@ -178,7 +168,8 @@ def boards(entries: Sequence[Entry]) -> list[Board]:
 def board_of(entries: Sequence[Entry], result: Result) -> Board:
     """Return the board on which a result stands."""
     for board in boards(entries):
-        if any(row.result.recipe == result.recipe for row in board.rows):
+        runs = (entry for row in board.rows for entry in row.members)
+        if any(entry.result.recipe == result.recipe for entry in runs):
             return board
     raise LookupError(f"no board holds {result.method}")
 
@@ -211,21 +202,26 @@ def _differences(here: Key, there: Key) -> list[str]:
     return found
 
 
-def _whole(entries: Sequence[Entry]) -> list[Entry]:
-    """Mark a row that was scored on fewer slices than others of its board as partial."""
+def _judged(entries: Sequence[Entry]) -> list[Entry]:
+    """Mark what may not rank: scored on fewer slices than others, or otherwise when verified."""
     most = max(entry.result.n_slices for entry in entries)
     found = []
     for entry in entries:
-        result = entry.result
-        if result.status == "done" and result.n_slices < most:
+        result, again = entry.result, entry.verification
+        marked: dict[str, str | None] = {}
+        if result.n_slices < most:
             reason = f"scored on {result.n_slices} of {most} slices"
-            result = result.model_copy(update={"status": "partial", "reason": reason})
+            marked = {"status": "partial", "reason": reason}
+        elif again and not again.passed:
+            marked = {"status": "unverified", "reason": again.reason}
+        if marked and result.status == "done":
+            result = result.model_copy(update=marked)
         found.append(replace(entry, result=result))
     return found
 
 
 def _board(key: Key, entries: Sequence[Entry]) -> Board:
-    entries = _whole(entries)
+    entries = nested(_judged(entries))
     metrics = next((tuple(e.result.metrics) for e in entries if e.result.metrics), ())
     primary = metrics[0] if metrics else ""
 
@@ -239,9 +235,9 @@ def _board(key: Key, entries: Sequence[Entry]) -> Board:
     valued = [(found, entry) for entry in by_folder if (found := value(entry)) is not None]
     ranked = [entry for _, entry in sorted(valued, key=lambda pair: -pair[0])]
     others = [entry for entry in by_folder if value(entry) is None]
-    rows = [Row(place, e.result, e.folder) for place, e in enumerate(ranked, 1)]
+    rows = [Row(place, entry) for place, entry in enumerate(ranked, 1)]
     rows, detectable = _compared(rows, ranked, primary)
-    rows += [Row(None, entry.result, entry.folder) for entry in others]
+    rows += [Row(None, entry) for entry in others]
     return Board(key, entries[0].result.data, primary, metrics, tuple(rows), detectable)
 
 
@@ -256,18 +252,29 @@ def _compared(
     means = np.array([[each[name] for name in patients] for each in known if each is not None])
     higher = rows[0].result.metrics[metric].better == "higher"
     methods = {row.result.method: place for place, row in enumerate(rows)}
-    recipes = {row.result.recipe: place for place, row in enumerate(rows)}
+    runs = {entry.result.recipe: entry for row in rows for entry in row.members}
     shown = {name: methods[name] for name in _references(rows[0].result) if name in methods}
     compared = []
     for place, (row, still) in enumerate(zip(rows, ranks(means, higher=higher), strict=True)):
-        others = {**shown, "best": 0, "twin": recipes.get(row.result.twin or "", place)}
         versus = {
             name: difference(means[place], means[other])
-            for name, other in others.items()
+            for name, other in {**shown, "best": 0}.items()
             if other != place
         }
+        pairs = [(one, runs[twin]) for one in row.members if (twin := one.result.twin) in runs]
+        if pairs:
+            versus["twin"] = _between(pairs, metric, patients)
         compared.append(replace(row, ranks=still, versus=versus))
     return compared, smallest_detectable(means)
+
+
+def _between(pairs: Sequence[tuple[Entry, Entry]], metric: str, patients: list[str]) -> Difference:
+    """Compare runs with their twins, each seed with its own, patient by patient."""
+    sides = []
+    for side in zip(*pairs, strict=True):
+        known = [patient_means(entry.scores, metric) or {} for entry in side]
+        sides.append(np.array([[each[name] for name in patients] for each in known]).mean(axis=0))
+    return difference(*sides)
 
 
 def _references(result: Result) -> tuple[str, ...]:

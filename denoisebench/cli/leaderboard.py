@@ -10,7 +10,8 @@ from denoisebench.cli import options
 from denoisebench.errors import UsageError
 
 if TYPE_CHECKING:
-    from denoisebench.board.board import Board, Entry
+    from denoisebench.board.board import Board
+    from denoisebench.board.seeds import Entry
 
 FORMATS = ("table", "md", "csv", "json", "tex", "html", "bibtex", "model-index")
 ENDINGS = {".md": "md", ".csv": "csv", ".json": "json", ".tex": "tex", ".html": "html",

@@ -92,6 +92,11 @@ class Display:
         facts = f"step {record.step}  {terms}  {record.images_per_second:.1f} images/s"
         if record.validation_psnr is not None:
             facts += f"  validation {record.validation_psnr:.2f} dB"
+        if record.health:
+            sides = (record.health[name] for name in ("real_accuracy", "fake_accuracy"))
+            facts += "  critic right {:.0%} of real, {:.0%} of fake".format(*sides)
+            if record.health["collapsed"]:
+                facts += f"  collapsed: {record.health['collapsed']}"
         if self.live:
             self._advance("training", record.progress, 1.0, facts)
             if record.validation_psnr is not None:

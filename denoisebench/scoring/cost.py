@@ -7,20 +7,20 @@ from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
 
 
-def macs(part: Part, side: int) -> int:
+def macs(part: Part, shape: tuple[int, ...]) -> int:
     """Count the multiply-accumulates of one slice; nothing is computed.
 
     Args:
         part: a generator or discriminator.
-        side: of the slice, in pixels; rounded up to the generator's multiple.
+        shape: (H, W) of the slice; rounded up to the generator's multiple.
     Returns:
         Those of convolutions and matrix products; normalisation and activations are not counted,
         as is the custom.
     """
     multiple = int(str(part.card.facts.get("multiple", 1)))
-    side = multiple * -(-side // multiple)
+    height, width = (multiple * -(-side // multiple) for side in shape)
     network = build(part).eval().to("meta")
-    image = torch.empty(1, 1, side, side, device="meta")
+    image = torch.empty(1, 1, height, width, device="meta")
     inputs = (image,) if part.card.kind == "generator" else (image, image)
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():

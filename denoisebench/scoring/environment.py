@@ -2,8 +2,11 @@
 
 import os
 import platform
+import re
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "byte_order": sys.byteorder,
+        "cpu": cpu_name(),
         "cores": cores(),
         "torch_threads": torch.get_num_threads(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
@@ -38,12 +42,21 @@ def cores() -> int:
 
 
 def device_name(device: "torch.device") -> str:
-    """What stands beside a speed: the GPU's name, or the number of cores."""
+    """What stands beside a speed: the GPU's name, or the CPU's and the number of threads."""
     import torch
 
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads"
+    return f"{cpu_name()}, {torch.get_num_threads()} threads"
+
+
+def cpu_name() -> str:
+    """What the processor calls itself; "CPU" where the system does not say."""
+    with suppress(OSError):  # Linux: Python's own platform module leaves it empty there
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        if found := re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE):
+            return found[1].strip()
+    return platform.processor() or "CPU"
 
 
 def _version(name: str) -> str | None:

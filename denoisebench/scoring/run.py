@@ -21,7 +21,8 @@ from denoisebench.errors import UsageError
 from denoisebench.plugins.expression import Part, canonical, resolve
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring import denoisers
-from denoisebench.scoring.environment import device_name, environment
+from denoisebench.scoring.cost import macs
+from denoisebench.scoring.environment import cpu_name, device_name, environment
 from denoisebench.scoring.evaluate import (
     Evaluation,
     Example,
@@ -32,6 +33,8 @@ from denoisebench.scoring.evaluate import (
 from denoisebench.scoring.preview import save_preview
 from denoisebench.scoring.result import (
     EVALUATION_VERSION,
+    Best,
+    Health,
     Result,
     Status,
     read_result,
@@ -186,7 +189,9 @@ def run_baseline(bench: Bench, text: str) -> Result:
         recipe=key,
         licence=part.card.licence or None,
         parameters=0,
-        device=device_name(bench.device) if part.card.facts.get("batched") else "CPU, 1 core",
+        device=device_name(bench.device)
+        if part.card.facts.get("batched")
+        else f"{cpu_name()}, 1 core",
         tuned=tuning.chosen if tuning else {},
         tuning=_tuning_note(tuning) if tuning else None,
         **_shared(bench, evaluation, "done", None),
@@ -229,18 +234,30 @@ def _known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
 def _score_network(
     bench: Bench, recipe: Recipe, trained: Trained, folder: Path, stopping: Callable[[], bool]
 ) -> Result:
-    tensors = {
-        name: t.detach().cpu().contiguous() for name, t in trained.generator.state_dict().items()
-    }
-    beside = folder / "model.writing"
-    save_file(tensors, beside, metadata={"denoisebench": recipe.model_dump_json()})
-    beside.replace(folder / "model.safetensors")
-    denoiser = denoisers.network(trained.generator, trained.multiple)
+    generator = trained.generator
+    last = {name: value.cpu().clone() for name, value in generator.state_dict().items()}
+    _save_weights(folder / "model.safetensors", last, recipe)
+    denoiser = denoisers.network(generator, trained.multiple)
     evaluation = _evaluate(bench, recipe.method, denoiser, stopping)
     _write_evaluation(bench, folder, recipe.method, evaluation)
+    best = None
+    if trained.best and trained.best["step"] < trained.steps:
+        _save_weights(folder / "best.safetensors", trained.best["weights"], recipe)
+        generator.load_state_dict(trained.best["weights"])
+        again = _evaluate(bench, f"{recipe.method}, best weights", denoiser, stopping)
+        step, psnr = trained.best["step"], trained.best["psnr"]
+        best = Best(step=step, validation_psnr=psnr, metrics=again.metrics)
     result = _network_result(bench, recipe, trained, evaluation, "done", None)
+    result = result.model_copy(update={"best": best})
     result.write(folder / "result.json")
     return result
+
+
+def _save_weights(path: Path, weights: dict[str, torch.Tensor], recipe: Recipe) -> None:
+    beside = path.with_suffix(".writing")
+    tensors = {name: value.contiguous() for name, value in weights.items()}
+    save_file(tensors, beside, metadata={"denoisebench": recipe.model_dump_json()})
+    beside.replace(path)
 
 
 def _write_evaluation(bench: Bench, folder: Path, method: str, evaluation: Evaluation) -> None:
@@ -278,21 +295,33 @@ def _network_result(
 ) -> Result:
     (part,) = resolve(recipe.generator, "generator", bench.catalogue)
     parameters = sum(p.numel() for p in trained.generator.parameters()) if trained else 0
+    health = Health.model_validate(trained.health) if trained and trained.health else None
     return Result(
         method=recipe.method,
         kind="network",
         recipe=recipe.hash,
+        family=recipe.family,
         twin=recipe.twin,
         seeds=(recipe.seed,),
         licence=part.card.licence or None,
         parameters=parameters,
+        macs=_macs(bench, part),
         train_seconds=trained.seconds if trained else 0.0,
         train_images=trained.images if trained else 0,
         train_steps=trained.steps if trained else 0,
+        peak_memory=trained.peak_memory if trained else None,
+        health=health,
         device=device_name(bench.device),
         inference="eval mode, float32, whole slices reflected to the generator's multiple",
         **_shared(bench, evaluation, status, reason),
     )
+
+
+def _macs(bench: Bench, part: Part) -> int | None:
+    try:
+        return macs(part, bench.dataset.test[0].hu.shape)
+    except Exception:  # a network of any kind: what cannot be counted must not cost its scores
+        return None
 
 
 def _shared(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Record:
         images_per_second: crops, since the last report.
         losses: each term by its label, unweighted, averaged since the last report.
         validation_psnr: of the weights that would be scored, in dB; None where not measured.
+        health: how the game with the critic stands (see `health.Health`), where both are measured.
     """
 
     step: int
@@ -27,6 +29,7 @@ class Record:
     images_per_second: float
     losses: dict[str, float]
     validation_psnr: float | None
+    health: dict[str, Any] | None = None
 
 
 Reporter = Callable[[Record], None]

@@ -23,7 +23,8 @@ from denoisebench.plugins.load import build
 from denoisebench.task import Task
 from denoisebench.task.noise import fresh_noise, noisy_slice
 from denoisebench.task.task import to_network
-from denoisebench.training import checkpoint, log
+from denoisebench.training import checkpoint, log, memory
+from denoisebench.training.health import examine
 from denoisebench.training.inference import denoise
 from denoisebench.training.objective import Objective
 from denoisebench.training.recipe import Recipe
@@ -40,7 +41,13 @@ class Diverged(RuntimeError):
 
 @dataclass(frozen=True)
 class Trained:
-    """What came out: the generator that is to be scored, and what it cost."""
+    """What came out: the generator that is to be scored, and what it cost.
+
+    Attributes:
+        best: the same at the validation where it did best: step, PSNR in dB, weights.
+        health: of the GAN at the last validation; see `health.Health`.
+        peak_memory: see `memory.peak`.
+    """
 
     generator: Module
     multiple: int
@@ -48,6 +55,9 @@ class Trained:
     images: int
     seconds: float
     status: Literal["done", "interrupted"]
+    best: dict[str, Any] | None = None
+    health: dict[str, Any] | None = None
+    peak_memory: int | None = None
 
 
 def train(
@@ -93,9 +103,10 @@ def train(
     autocast = torch.autocast("cuda", torch.bfloat16) if cuda else nullcontext()
 
     state: dict[str, Any] = {"step": 0, "seconds": 0.0, "reported": 0, "reported_seconds": 0.0}
+    state |= {"best": None, "health": None, "peak_memory": None}
     sums = torch.zeros(len(objective.weights) + (critic is not None), device=device)
     if resume:
-        state = checkpoint.load(folder / "checkpoint.pt", device)
+        state |= checkpoint.load(folder / "checkpoint.pt", device)
         generator.load_state_dict(state.pop("generator"))
         averaged.load_state_dict(state.pop("averaged"))
         if critic:
@@ -109,9 +120,11 @@ def train(
     step: int = state["step"]
     began = time.monotonic() - state["seconds"]
     reported, reported_seconds = state["reported"], state["reported_seconds"]
+    best, health, peak_before = state["best"], state["health"], state["peak_memory"] or 0
     saved_seconds, save_every = state["seconds"], CHECKPOINT_SECONDS
     validated = math.floor(VALIDATIONS * _progress(recipe, step, saved_seconds))
     generator.train()
+    memory.watch(device)
 
     # One turn more than there are steps: the last report and checkpoint are the ordinary ones.
     while True:
@@ -125,12 +138,18 @@ def train(
         if step > reported and (due or validating):
             means = (sums / (step - reported)).tolist()  # waits for the device
             _raise_if_not_finite(dict(zip(names, means, strict=True)), step)
-            psnr = _validate(averaged, multiple, dataset.val, task) if validating else None
+            psnr = None
+            if validating:
+                psnr = _validate(averaged, multiple, dataset.val, task)
+                best = _better(best, averaged, psnr, step)
+                if critic:
+                    health = examine(generator, critic, objective, dataset, task, recipe)
             validated = math.floor(VALIDATIONS * progress)
             speed = (step - reported) * recipe.batch / max(seconds - reported_seconds, 1e-9)
             rate = _learning_rate(recipe, progress)
             losses = dict(zip(names, means, strict=True))
-            record = log.Record(step, progress, seconds, rate, speed, losses, psnr)
+            state_of_game = health if validating else None
+            record = log.Record(step, progress, seconds, rate, speed, losses, psnr, state_of_game)
             log.append(folder / "log.jsonl", record)
             report(record)
             sums.zero_()
@@ -146,6 +165,9 @@ def train(
                 "reported": reported,
                 "reported_seconds": reported_seconds,
                 "sums": sums,
+                "best": best,
+                "health": health,
+                "peak_memory": max(memory.peak(device) or 0, peak_before) or None,
                 "generator": generator.state_dict(),
                 "averaged": averaged.state_dict(),
                 "optimisers": [optimiser.state_dict() for optimiser in optimisers],
@@ -211,7 +233,17 @@ def train(
             _average(averaged, generator, min(recipe.ema, (1 + step) / (10 + step)))
 
     images, status = step * recipe.batch, "interrupted" if interrupted and not finished else "done"
-    return Trained(averaged.eval(), multiple, step, images, seconds, status)  # type: ignore[arg-type]
+    return Trained(
+        averaged.eval(),
+        multiple,
+        step,
+        images,
+        seconds,
+        status,  # type: ignore[arg-type]
+        best,
+        health,
+        state["peak_memory"],
+    )
 
 
 def _adam(network: Module, recipe: Recipe) -> torch.optim.Adam:
@@ -252,6 +284,16 @@ def _average(averaged: Module, generator: Module, decay: float) -> None:
 def _validate(generator: Module, multiple: int, slices: tuple[Slice, ...], task: Task) -> float:
     """Mean PSNR in dB on a few validation slices, spread over the split."""
     return float(np.mean([*_psnrs(generator, multiple, slices, task)])) if slices else math.nan
+
+
+def _better(
+    best: dict[str, Any] | None, generator: Module, psnr: float, step: int
+) -> dict[str, Any] | None:
+    """Keep the weights where they did better on validation slices than any before."""
+    if math.isnan(psnr) or (best and best["psnr"] >= psnr):
+        return best
+    weights = {name: value.detach().cpu().clone() for name, value in generator.state_dict().items()}
+    return {"step": step, "psnr": psnr, "weights": weights}
 
 
 def _psnrs(

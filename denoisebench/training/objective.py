@@ -44,6 +44,22 @@ class Objective:
         """Whether a term judges through a discriminator."""
         return self._adversarial is not None
 
+    @property
+    def adversarial(self) -> str | None:
+        """Label of the term that judges through a discriminator."""
+        return self._adversarial[0] if self._adversarial else None
+
+    @property
+    def boundary(self) -> float | None:
+        """The logit between fake and real, where the GAN term names one."""
+        return getattr(self._adversarial[1], "boundary", None) if self._adversarial else None
+
+    def judge(self, real: Tensor, fake: Tensor) -> Tensor:
+        """The critic's loss of logits, without penalties."""
+        assert self._adversarial is not None
+        loss: Tensor = self._adversarial[1].critic(real, fake)
+        return loss
+
     def generator_terms(
         self, output: Tensor, target: Tensor, fake: Tensor | None, real: Tensor | None
     ) -> dict[str, Tensor]:
@@ -77,7 +93,7 @@ class Objective:
         output = output.detach()
         real = discriminator(target, condition)
         fake = discriminator(output, condition)
-        loss: Tensor = term.critic(real.float(), fake.float())
+        loss = self.judge(real.float(), fake.float())
         if hasattr(term, "penalty"):
             loss = loss + term.penalty(discriminator, target, output, condition)
         penalties = {

@@ -104,7 +104,15 @@ class Recipe(Optimisation):
     @property
     def hash(self) -> str:
         """SHA-256 over all that decides the weights, in hex."""
-        values = self.model_dump(exclude={"preset", "twin"}, exclude_none=True)
+        return self._hash_without("preset", "twin")
+
+    @property
+    def family(self) -> str:
+        """The hash but for the seed: recipes that share it are repeats of each other."""
+        return self._hash_without("preset", "twin", "seed")
+
+    def _hash_without(self, *left_out: str) -> str:
+        values = self.model_dump(exclude=set(left_out), exclude_none=True)
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

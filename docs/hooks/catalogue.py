@@ -53,7 +53,10 @@ def facts(card: Card) -> tuple[str, str]:
     if card.kind in ("generator", "discriminator"):
         from denoisebench.scoring.cost import macs
 
-        return f"{card.facts['parameters']:,}", f"{macs(Part(card, 1.0, {}), SIDE) / 1e9:,.1f} G"
+        return (
+            f"{card.facts['parameters']:,}",
+            f"{macs(Part(card, 1.0, {}), (SIDE, SIDE)) / 1e9:,.1f} G",
+        )
     if card.kind == "loss":
         role = "GAN" if card.adversarial else "penalty" if card.facts.get("penalty") else "pixel"
         return f"{card.weight:g}" if role != "GAN" else "", role

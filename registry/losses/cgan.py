@@ -14,6 +14,8 @@ class CrossEntropy:
     vanishes where the discriminator is sure. softplus(-x) = -log sigmoid(x) holds for any logit.
     """
 
+    boundary = 0.0  # logit between fake and real
+
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
         """Mean cross-entropy of real called real and fake called fake; halved as in pix2pix."""
         return (softplus(-real).mean() + softplus(fake).mean()) / 2

@@ -10,6 +10,8 @@ from denoisebench import loss
 class Hinge:
     """Hinge loss (Lim and Ye, 2017, arXiv:1705.02894; as in SAGAN, 2018, arXiv:1805.08318)."""
 
+    boundary = 0.0  # logit between fake and real
+
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
         """Mean shortfall of real below 1 plus mean excess of fake above -1."""
         return relu(1 - real).mean() + relu(1 + fake).mean()

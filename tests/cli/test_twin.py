@@ -84,3 +84,23 @@ def test_a_baseline_has_no_twin(denoisebench):
     answer = denoisebench("run", "--baseline", "noisy", "--twin")
     assert answer.code == 2
     assert "leave out --twin" in answer.err
+
+
+def test_seeds_are_one_row_with_health_and_costs(run):
+    for seed in (0, 1):
+        answer = run("--loss", "cgan + l1", "--seed", seed, "--json")
+    rows = {row["method"]: row for row in json.loads(answer.out)["rows"]}
+    row = rows["tiny · cgan + 100*l1"]
+    assert row["seeds"] == [0, 1]
+    assert len(rows) == 2  # and the noisy slices
+    single = [json.loads(path.read_text()) for path in Path("runs").glob("tiny-*/result.json")]
+    assert len({each["family"] for each in single}) == 1
+    assert len({each["recipe"] for each in single}) == 2
+    means = [each["metrics"]["psnr"]["mean"] for each in single]
+    assert row["metrics"]["psnr"]["mean"] == pytest.approx(sum(means) / 2, abs=1e-9)
+    for each in single:
+        assert 0 <= each["health"]["real_accuracy"] <= 1
+        assert each["health"]["gradient_ratio"] > 0
+        assert each["macs"] > each["parameters"] > 0
+        assert each["peak_memory"] is None or each["peak_memory"] > 2**20
+        assert each["train_images"] == 6

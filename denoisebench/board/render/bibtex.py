@@ -10,9 +10,9 @@ from bibtexparser.model import Entry as Paper
 from bibtexparser.model import Field
 from bibtexparser.writer import BibtexFormat
 
-from denoisebench.board.board import Entry
 from denoisebench.board.render.latex import escape
 from denoisebench.board.render.plain import plain
+from denoisebench.board.seeds import Entry
 from denoisebench.errors import UsageError
 from denoisebench.home import registry_folder
 from denoisebench.plugins.card import Card
@@ -20,6 +20,7 @@ from denoisebench.plugins.expression import parse
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.result import Result
 from denoisebench.task import load_task
+from denoisebench.task.task import task_names
 from denoisebench.training.recipe import Recipe
 
 _NUMBER = re.compile(r"\b(doi|arxiv):\s*([^\s,;]+)", re.IGNORECASE)
@@ -131,7 +132,5 @@ def _names(text: str) -> Iterable[str]:
 
 
 def _references(result: Result) -> Sequence[str]:
-    try:
-        return load_task(result.task).references
-    except UsageError:
-        return ()
+    # A result is no reason to open a file: a task of its own names its papers in its rows.
+    return load_task(result.task).references if result.task in task_names() else ()

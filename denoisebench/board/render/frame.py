@@ -129,12 +129,11 @@ def _with_seeds(board: Board, row: Row) -> str:
 
 def _spread(board: Board, row: Row) -> str:
     """How many trainings stand behind a row, and how much they differ."""
-    apart = (getattr(row, "spread", None) or {}).get(board.ranked_by)
+    apart = row.entry.spread.get(board.ranked_by)
     if apart is None or not math.isfinite(apart):
         return ""
     unit = row.result.metrics[board.ranked_by].unit
-    count = max(len(getattr(row, "members", None) or ()), len(row.result.seeds))
-    return f"{count} seeds, ± {_number(apart, unit)} {unit}".strip()
+    return f"{len(row.members)} seeds, ± {_number(apart, unit)} {unit}".strip()
 
 
 def _metric(name: str, interval: bool, row: Row) -> str:
@@ -167,10 +166,9 @@ def _measured_again(board: Board) -> list[Table]:
     """What verified rows said of themselves, and what was measured."""
 
     def told(say: Callable[[Verification], str], row: Row) -> str:
-        found: Verification | None = getattr(row, "verification", None)
-        return say(found) if found else MISSING
+        return say(row.entry.verification) if row.entry.verification else MISSING
 
-    rows = [row for row in board.rows if getattr(row, "verification", None)]
+    rows = [row for row in board.rows if row.entry.verification]
     metric = next((m for row in board.rows for m in row.result.metrics.values()), None)
     unit = metric.unit if metric else ""
     columns = {
@@ -241,7 +239,7 @@ def _found(board: Board, heading: str, kind: str) -> list[Table]:
     """What an audit found, a column a finding."""
 
     def finding(row: Row) -> Mapping[str, MetricResult]:
-        found: Finding | None = getattr(row, kind, None)
+        found: Finding | None = getattr(row.entry, kind)
         return found.columns if found else {}
 
     first: dict[str, MetricResult] = {}

@@ -27,7 +27,7 @@ def as_rows(boards: Sequence[Board]) -> list[dict[str, Any]]:
             "rank": row.rank,
             "ranks": list(row.ranks) if row.ranks else None,
             "board": number,
-            "run": row.folder,
+            "run": row.entry.folder,
             "versus": {name: asdict(found) for name, found in row.versus.items()},
             **_beside(row),
             **row.result.model_dump(mode="json"),
@@ -39,13 +39,15 @@ def as_rows(boards: Sequence[Board]) -> list[dict[str, Any]]:
 
 def _beside(row: Row) -> dict[str, Any]:
     """What is known of a row beside its result; curves and places stay in the run's folder."""
+    entry = row.entry
     found: dict[str, Any] = {}
-    if spread := getattr(row, "spread", None):
-        found["spread"] = dict(spread)
-    if verification := getattr(row, "verification", None):
-        found["verification"] = verification.model_dump(mode="json")
-    for kind in ("audit", "physics"):
-        if finding := getattr(row, kind, None):
+    if entry.members:
+        found["spread"] = entry.spread
+        found["runs"] = [member.folder for member in entry.members]
+    if entry.verification:
+        found["verification"] = entry.verification.model_dump(mode="json")
+    for kind, finding in (("audit", entry.audit), ("physics", entry.physics)):
+        if finding:
             found[kind] = {n: value.model_dump(mode="json") for n, value in finding.columns.items()}
     return found
 
