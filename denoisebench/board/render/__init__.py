@@ -3,8 +3,8 @@
 `latex`, `html`, `model_card` and `bibtex` are modules of their own, imported by who needs them.
 """
 
-from denoisebench.board.render.frame import frame, notes, title
-from denoisebench.board.render.markdown import markdown
+from denoisebench.board.render.commonmark import markdown
+from denoisebench.board.render.frame import notes, title
 from denoisebench.board.render.terminal import print_tables, table
 from denoisebench.board.render.values import as_csv, as_json, as_rows
 
@@ -12,7 +12,6 @@ __all__ = [
     "as_csv",
     "as_json",
     "as_rows",
-    "frame",
     "markdown",
     "notes",
     "print_tables",

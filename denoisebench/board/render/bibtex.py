@@ -19,8 +19,7 @@ from denoisebench.plugins.card import Card
 from denoisebench.plugins.expression import parse
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.result import Result
-from denoisebench.task import load_task
-from denoisebench.task.task import task_names
+from denoisebench.task import load_task, task_names
 from denoisebench.training.recipe import Recipe
 
 _NUMBER = re.compile(r"\b(doi|arxiv):\s*([^\s,;]+)", re.IGNORECASE)
@@ -41,12 +40,16 @@ def bibtex(entries: Sequence[Entry], catalogue: Catalogue) -> str:
     named = dict.fromkeys(name for entry in entries for name in _plugins(entry))
     for card in (cards[name] for name in named if name in cards):
         found |= {paper.key: paper for paper in papers(card)}
-    ordered = Library([found[key] for key in sorted(found)])
+    return written([found[key] for key in sorted(found)])
+
+
+def written(papers: Sequence[Paper]) -> str:
+    """Write entries as BibTeX."""
     layout = BibtexFormat()  # type: ignore[no-untyped-call]
     layout.indent = "  "
     layout.block_separator = "\n"
     layout.trailing_comma = True
-    return write_string(ordered, bibtex_format=layout)
+    return write_string(Library(papers), bibtex_format=layout)
 
 
 def papers(card: Card) -> list[Paper]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pylatexenc.latexencode import (
     RULE_CALLABLE,
     RULE_DICT,
+    RULE_REGEX,
     UnicodeToLatexConversionRule,
     UnicodeToLatexEncoder,
     get_builtin_conversion_rules,
@@ -16,8 +17,8 @@ from denoisebench.board.render.frame import WORDS, Table, frame
 
 HEAD = "% Needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}."
 
-# BibTeX counts braces even behind a backslash, so here they have names; the rest are letters that
-# stand for other signs in some font, or that run together with their neighbours.
+# BibTeX counts braces even behind a backslash, so here they have names; the rest stand for other
+# signs in some fonts.
 _NAMED = {
     "{": r"\textbraceleft",
     "}": r"\textbraceright",
@@ -26,8 +27,8 @@ _NAMED = {
     "|": r"\textbar",
     '"': r"\textquotedbl",
     "`": r"\textasciigrave",
-    "'": "'",
 }
+_RUNS = [(re.compile(r"([-',])(?=\1)"), r"\1{}")]  # two of them would be another sign
 _MINUS = re.compile(r"(?<![^\s\[])-(?=\d)")
 _SCRIPTS = ((0x20, 0x148), (0x14A, 0x17F), (0x391, 0x3C9))  # Latin and Greek
 _SIGNS = "–—‘’“”•…←↑→↓∂∇∈∑√∞∫≈≠≤≥"
@@ -44,6 +45,7 @@ def _foreign(text: str, place: int) -> tuple[int, str] | None:
 _ENCODER = UnicodeToLatexEncoder(
     conversion_rules=[
         UnicodeToLatexConversionRule(RULE_DICT, {ord(k): v for k, v in _NAMED.items()}),
+        UnicodeToLatexConversionRule(RULE_REGEX, _RUNS),
         UnicodeToLatexConversionRule(RULE_CALLABLE, _foreign),
         *get_builtin_conversion_rules("defaults"),
     ],

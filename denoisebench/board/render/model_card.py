@@ -9,7 +9,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from denoisebench.board.board import Board
-from denoisebench.board.render.markdown import escape, markdown
+from denoisebench.board.render.commonmark import escape, markdown
 from denoisebench.board.render.plain import plain
 from denoisebench.scoring.result import MetricResult, Result
 

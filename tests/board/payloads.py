@@ -1,0 +1,36 @@
+"""Texts that would act on whoever reads them, if a format let them."""
+
+ESCAPE, BELL, CSI = "\x1b", "\x07", "\x9b"
+
+PAYLOADS = {
+    "terminal title": f"{ESCAPE}]0;owned{BELL}x",
+    "terminal colour": f"{ESCAPE}[31mred{ESCAPE}[0m",
+    "terminal clear": f"{ESCAPE}[2J{ESCAPE}[1;1Hgone",
+    "terminal C1": f"{CSI}31mred",
+    "terminal backspace": "good\b\b\b\bevil\rfake",
+    "terminal link": f"{ESCAPE}]8;;https://evil.example{ESCAPE}\\click{ESCAPE}]8;;{ESCAPE}\\",
+    "rich markup": "[bold red]x[/][link=https://evil.example]y[/link]",
+    "turned writing": "a\u202egnp.exe\u2066b",
+    "hidden letters": "ad\u200bmin\ufeff\u00ad",
+    "new lines": "one\n\n# two\n\n| a |\n|---|\u2028three\u2029",
+    "markdown bar": "a | b | c",
+    "markdown link": "[x](javascript:alert(1)) ![y](https://evil.example/p.png)",
+    "markdown address": "https://evil.example www.evil.example <https://evil.example>",
+    "markdown code": "```\n`x` ``y``",
+    "markdown emphasis": "*a* **b** _c_ __d__ ~~e~~",
+    "markdown heading": "# x",
+    "markdown list": "- x",
+    "markdown number": "1. x",
+    "markdown attributes": 'x {: onclick="alert(1)" }',
+    "markdown reference": "[a]: https://evil.example &lt;b&gt; &#60;i&#62;",
+    "html script": "<script>alert(1)</script>",
+    "html attribute": '"><img src=x onerror=alert(1)>',
+    "html comment": "<!-- x --><![CDATA[y]]></td></table>",
+    "template": "{{ 7 * 7 }}{% raw %}{# x #}${7*7}",
+    "csv formula": "=HYPERLINK(\"https://evil.example\",\"x\")",
+    "csv command": "  \"+cmd|' /C calc'!A0",
+    "csv cell": 'x",=1+1;@SUM(1);\t-2',
+    "latex command": "\\input{/etc/passwd}\\write18{ls} ^^5cdef",
+    "latex sign": "100 % $x$ a_b #1 & ~ { \\\\[9cm] \\end{tabular}",
+    "bibtex and yaml": 'a}, note = {b"} @misc{c, key: [1, &x *x] --- !!python/object:os.system',
+}  # fmt: skip
