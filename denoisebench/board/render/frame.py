@@ -107,7 +107,8 @@ def _shared(said: Mapping[str, str]) -> list[str]:
 
 
 def _main(board: Board) -> Table:
-    columns: dict[str, Callable[[Row], str]] = {"#": _rank, "method": partial(_with_seeds, board)}
+    columns: dict[str, Callable[[Row], str]] = {"#": _rank} if len(board.rows) > 1 else {}
+    columns["method"] = partial(_with_seeds, board)
     for name in board.metrics:
         units = [row.result.metrics[name] for row in board.rows if name in row.result.metrics]
         columns[_named(name, units[0])] = partial(_metric, name, name == board.ranked_by)
