@@ -49,7 +49,7 @@ def written(papers: Sequence[Paper]) -> str:
     layout.indent = "  "
     layout.block_separator = "\n"
     layout.trailing_comma = True
-    return write_string(Library(papers), bibtex_format=layout)
+    return write_string(Library([*papers]), bibtex_format=layout)
 
 
 def papers(card: Card) -> list[Paper]:

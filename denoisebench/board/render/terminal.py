@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    Group,
+    JustifyMethod,
+    RenderableType,
+    RenderResult,
+)
 from rich.measure import Measurement
 from rich.table import Table as Grid
 from rich.text import Text
@@ -79,7 +86,8 @@ class _Fitted:
             name = self.table.header[place]
             cells = [*name.split(), *(row[place] for row in self.table.rows)]
             width = min(max(map(cell_len, cells)), WIDEST)  # what is longer is broken into lines
-            grid.add_column(Text(name), justify="left" if name in WORDS else "right", width=width)
+            side: JustifyMethod = "left" if name in WORDS else "right"
+            grid.add_column(Text(name), justify=side, width=width, overflow="fold")
         for number, row in enumerate(self.table.rows):
             style = "dim" if number in self.table.faint else ""
             grid.add_row(*(Text(row[place]) for place in places), style=style)
