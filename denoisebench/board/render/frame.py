@@ -207,13 +207,16 @@ def _health(board: Board) -> list[Table]:
         value = getattr(row.result.health, name)
         return MISSING if value is None else _number(value, "share")
 
+    def verdict(row: Row) -> str:
+        return "collapsed" if row.result.health and row.result.health.collapsed else "goes on"
+
     columns: dict[str, Callable[[Row], str]] = {
         "real judged right": partial(of, "real_accuracy"),
         "fake judged right": partial(of, "fake_accuracy"),
         "saturated": partial(of, "saturated"),
         "gradient, GAN / rest": partial(of, "gradient_ratio"),
         "spread of outputs": partial(of, "output_spread"),
-        "verdict": lambda row: "collapsed" if row.result.health.collapsed else "goes on",  # type: ignore[union-attr]
+        "verdict": verdict,
     }
     return _filled("GAN health, on validation slices", rows, columns)
 
