@@ -19,7 +19,7 @@ from denoisebench.scoring.result import (
     read_scores,
 )
 from denoisebench.scoring.statistics import Difference, difference
-from denoisebench.task import load_task
+from denoisebench.task import load_task, task_names
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,5 @@ def _between(pairs: Sequence[tuple[Entry, Entry]], metric: str, patients: list[s
 
 def _references(result: Result) -> tuple[str, ...]:
     """Baselines that stand on every board of a result's task; none for a task from elsewhere."""
-    try:
-        return load_task(result.task).references
-    except UsageError:
-        return ()
+    # A result's word is not a path: the task is one that comes with denoisebench, or unknown.
+    return load_task(result.task).references if result.task in task_names() else ()

@@ -84,7 +84,7 @@ class Card:
         """The fact `paper`, otherwise the first DOI or arXiv number in the docstrings, or empty."""
         if "paper" in self.facts:
             return str(self.facts["paper"])
-        words = (word.strip("(),.;[]") for word in self.text.split())
+        words = (word.strip("(),.:;[]") for word in self.text.split())
         return next((word for word in words if word.lower().startswith(("doi:", "arxiv:"))), "")
 
     def knob(self, name: str) -> Knob:

@@ -22,7 +22,7 @@ Status = Literal["done", "partial", "diverged", "failed", "unverified"]
 class _Open(BaseModel):
     """Fields that a later version adds are kept."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
 
 class MetricResult(_Open):

@@ -51,10 +51,13 @@ def test_what_is_not_a_result_is_refused_in_one_line(tmp_path, text, said):
 
 
 def test_a_result_never_holds_nan(tmp_path):
-    broken = a_result(seconds_per_slice=float("nan"))
-    with pytest.raises(ValueError, match="JSON"):
-        broken.write(tmp_path / "result.json")
-    assert not (tmp_path / "result.json").exists()
+    with pytest.raises(ValueError, match="finite"):
+        a_result(seconds_per_slice=float("nan"))
+    path = tmp_path / "result.json"
+    a_result(seconds_per_slice=1.5).write(path)
+    path.write_text(path.read_text().replace("1.5", "NaN"))
+    with pytest.raises(UsageError, match="seconds_per_slice"):
+        read_result(path)
 
 
 def test_a_missing_score_is_an_empty_field_and_not_zero(tmp_path):
