@@ -13,6 +13,7 @@ from denoisebench.scoring.statistics import Difference
 ARROWS = {"higher": "↑", "lower": "↓"}
 DECIMALS = {"dB": 2, "HU": 1, "": 4}
 MISSING = "-"
+FEW_PATIENTS = 20
 WORDS = ("method", "verdict")
 """Columns of words; all others hold numbers, whose ends stand below each other."""
 
@@ -67,6 +68,11 @@ def title(board: Board) -> str:
 def notes(board: Board) -> list[str]:
     """Collect what a reader must know: intervals, split, licences, tuning, missing values."""
     found = [f"[95 % interval] over patients; ranked by {board.ranked_by}"] if board.metrics else []
+    if board.metrics and 1 < board.rows[0].result.n_patients < FEW_PATIENTS:
+        found.append(
+            f"fewer than {FEW_PATIENTS} patients: intervals and tests (Student's t) trust that "
+            "patients are near to normally distributed"
+        )
     if any(row.ranks and row.ranks[0] != row.ranks[1] for row in board.rows):
         found.append(
             "shared ranks: a paired test over patients cannot tell these rows apart (Holm, 5 %)"
