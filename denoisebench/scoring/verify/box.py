@@ -28,9 +28,11 @@ from denoisebench.errors import UsageError
 from denoisebench.scoring.verify.child import READY
 
 Image = NDArray[np.float64]
-CHILD = "denoisebench.scoring.verify.child"
+# -I: no PYTHON* variable, no folder of the user's, not the current folder
+CHILD = (sys.executable, "-I", "-B", "-m", "denoisebench.scoring.verify.child")
 KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_WAIT_POLICY")
-SECONDS = 600.0  # for a start, and for a slice; BM3D's slower profile takes some 60
+START_SECONDS = 600.0  # imports, weights, and what a baseline learns
+SECONDS = 600.0  # for a slice; BM3D's slower profile takes some 60
 
 
 class Misbehaved(Exception):
@@ -55,7 +57,7 @@ class Order:
         plugins: files that the user named, copied too.
         learning: clean training slices, for a baseline that learns.
         threads: of its numeric libraries.
-        seconds: for its start, and for each slice.
+        seconds: for each slice.
     """
 
     kind: str
@@ -72,8 +74,9 @@ class Order:
 class Box:
     """A child in an empty folder, with an empty cache, a bare environment, and pipes only."""
 
-    def __init__(self, order: Order) -> None:
-        self.order, self.said = order, deque[bytes](maxlen=4)
+    def __init__(self, order: Order, command: Sequence[str] = CHILD) -> None:
+        self.order, self.command = order, command
+        self.said = deque[bytes](maxlen=4)
         self.confined = False
 
     def __enter__(self) -> Self:
@@ -82,8 +85,7 @@ class Box:
             shutil.copyfile(path, self.folder / path.name)
         (self.folder / "home").mkdir()
         self.child = subprocess.Popen(
-            # -I: no PYTHON* variable, no folder of the user's, not the current folder
-            [sys.executable, "-I", "-B", "-m", CHILD],
+            self.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -114,7 +116,7 @@ class Box:
         self.listener.join(1.0)
         if isinstance(problem, Misbehaved):
             problem.words = self._last_words()
-        for pipe in (self.child.stdin, self.child.stdout):
+        for pipe in (self.child.stdin, self.child.stdout, self.child.stderr):
             with suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
         self.child.wait()
@@ -130,7 +132,7 @@ class Box:
         Raises:
             Misbehaved: there is no such answer.
         """
-        with self._limit():
+        with self._limit(self.order.seconds):
             self._send(struct.pack("<II", *noisy.shape), noisy.astype("<f8").tobytes())
             data = self._read(4 * noisy.size)
         image = np.frombuffer(data, "<f4").reshape(noisy.shape).astype(np.float64)
@@ -140,7 +142,7 @@ class Box:
 
     def finish(self) -> None:
         """Say that no slice is left; the child must have nothing more to say either."""
-        with self._limit():
+        with self._limit(self.order.seconds):
             assert self.child.stdin is not None
             assert self.child.stdout is not None
             with suppress(OSError):
@@ -158,7 +160,7 @@ class Box:
             "plugins": [path.name for path in order.plugins],
             "learning": len(order.learning),
         }
-        with self._limit():
+        with self._limit(START_SECONDS):
             self._send(json.dumps(told).encode() + b"\n")
             for clean in order.learning:
                 self._send(struct.pack("<II", *clean.shape), clean.astype("<f8").tobytes())
@@ -198,7 +200,7 @@ class Box:
         return "took too long" if self.late.is_set() else "ended before its answer was whole"
 
     @contextmanager
-    def _limit(self) -> Iterator[None]:
+    def _limit(self, seconds: float) -> Iterator[None]:
         """Kill the child when what is inside takes too long: its pipes end, and so does this."""
         self.late = threading.Event()
 
@@ -206,7 +208,7 @@ class Box:
             self.late.set()
             self._kill()
 
-        watchdog = threading.Timer(self.order.seconds, give_up)
+        watchdog = threading.Timer(seconds, give_up)
         watchdog.daemon = True
         watchdog.start()
         try:

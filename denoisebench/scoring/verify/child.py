@@ -37,6 +37,8 @@ def main() -> None:
 
     while (noisy := _receive(slices)) is not None:
         image = np.ascontiguousarray(denoise(noisy), dtype="<f4")
+        if image.shape != noisy.shape:
+            raise ValueError(f"gave {image.shape} for a slice of {noisy.shape}")
         answers.write(image.tobytes())
         answers.flush()
 

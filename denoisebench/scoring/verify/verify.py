@@ -57,7 +57,7 @@ def verify(
         device: where the method runs.
         slices: how many test slices at most, chosen in secret; all where None.
         salt: the secret, to repeat a verification; fresh where None.
-        seconds: that a child may take to start, and for a slice.
+        seconds: that a child may take for a slice.
         advance: told how many answers have come, of how many.
         say: told the last line that a process said which gave no answer.
     Returns:
