@@ -221,7 +221,8 @@ def draws_phantom(stage: Stage) -> tuple[float | str, Verification]:
 
 def edited(stage: Stage, *, consistent: bool = True) -> tuple[float | str, Verification]:
     """Add 6 dB to what an honest run says of itself; to result.json alone, or to scores.csv too."""
-    folder = write_run(stage, "answers_otherwise", 'answers_otherwise(how="edited")')
+    text = f'answers_otherwise(how="edited {"both" if consistent else "one"}")'
+    folder = write_run(stage, "answers_otherwise", text)
     raise_claims(folder, 6.0, consistent=consistent)
     found = Result.model_validate_json((folder / "result.json").read_text()).metrics["psnr"].mean
     return found or 0.0, verified(stage, folder, "answers_otherwise")

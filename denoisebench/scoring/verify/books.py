@@ -9,8 +9,9 @@ from denoisebench.errors import UsageError
 from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.opened import Opened
-from denoisebench.scoring.result import EVALUATION_VERSION, Score
+from denoisebench.scoring.result import EVALUATION_VERSION, Result, Score
 from denoisebench.scoring.statistics import estimate
+from denoisebench.training.recipe import Recipe
 
 
 def refuse_other_rulers(opened: Opened, catalogue: Catalogue) -> None:
@@ -37,18 +38,20 @@ def refuse_other_rulers(opened: Opened, catalogue: Catalogue) -> None:
             )
 
 
-def contradiction(opened: Opened, scores: Sequence[Score], dataset: DataSet) -> str | None:
-    """Say where recipe, scores and result of a run contradict each other; None where they agree.
+def contradiction(
+    result: Result, recipe: Recipe | None, scores: Sequence[Score], dataset: DataSet | None = None
+) -> str | None:
+    """Say where result, recipe and scores of a run contradict each other; None where they agree.
 
     Args:
-        opened: the run.
-        scores: its scores.csv.
-        dataset: that it says it was scored on.
+        result, recipe, scores: as in its folder; a baseline has no recipe.
+        dataset: that it says it was scored on; where None, the slices of scores.csv are believed.
     """
-    result, recipe = opened.result, opened.recipe
     if recipe is not None and (recipe.hash, recipe.method) != (result.recipe, result.method):
         return "result.json is of another recipe than recipe.toml"
-    slices = {one.digest[:16]: one.patient for one in dataset.test}
+    slices = {one.slice: one.patient for one in scores}
+    if dataset is not None:
+        slices = {one.digest[:16]: one.patient for one in dataset.test}
     counts = (len(slices), len(set(slices.values())))
     if (result.n_slices, result.n_patients) != counts:
         return "result.json counts other slices or patients than the test split has"

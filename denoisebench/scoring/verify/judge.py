@@ -111,7 +111,7 @@ def _apart(name: str, told: Mapping[str, Any], unit: str) -> str:
         f"{name} is {told['measured']:.4g} {unit}".rstrip()
         + f" under fresh noise, {told['reported']:.4g} as reported"
     )
-    if told["chance"] > told["allowed"] / 2:
+    if abs(told["difference"]) < 4 * told["chance"]:
         text += "; so few pixels leave much to chance: try more slices"
     return text
 

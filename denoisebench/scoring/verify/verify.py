@@ -74,7 +74,7 @@ def verify(
         raise UsageError(f"{opened.folder} has no {metric}, so there is nothing to verify")
     scores = read_scores(opened.folder / "scores.csv")
     salt = secrets.randbits(SALT_BITS) if salt is None else salt
-    reason = contradiction(opened, scores, dataset)
+    reason = contradiction(opened.result, opened.recipe, scores, dataset)
     if reason is None:
         shown = chosen(dataset.test, slices, salt)
         examiner = Examiner(opened.task, metrics, 2 * len(shown), advance)
