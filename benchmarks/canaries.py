@@ -77,12 +77,14 @@ class Outcome:
 
     @property
     def row(self) -> list[str]:
-        """Cheat, gain by a trusting scorer, verdict, gain of a row that may rank, and why."""
+        """Cheat, gain by a trusting scorer, verdict, re-measured gain, fall where altered, why."""
         gain = self.naive if isinstance(self.naive, str) else f"+{self.naive - self.honest:.1f} dB"
         found = self.verification
         fresh = "–" if found.measured is None else f"{found.measured - self.honest:+.2f} dB"
         verdict = "verified" if found.passed else "unverified"
-        return [self.name, gain, verdict, fresh, found.reason or ""]
+        fall = found.details.get("altered_fall_db")
+        altered = "–" if fall is None else f"{fall:+.2f} dB"
+        return [self.name, gain, verdict, fresh, altered, found.reason or ""]
 
 
 def honest(stage: Stage) -> float:
@@ -294,6 +296,10 @@ def _bank(stage: Stage) -> str:
     return f"slices={len(stage.dataset.test)}, rows={rows}, columns={columns}"
 
 
+def undoes(stage: Stage) -> tuple[float | str, Verification]:
+    return _plain(stage, "undoes", f"undoes({_bank(stage)})")
+
+
 def _plain(
     stage: Stage, file: str, text: str, score: Scorer | None = None
 ) -> tuple[float | str, Verification]:
@@ -317,6 +323,7 @@ CANARIES: dict[str, Canary] = {
     "8 answers more than it was asked": lambda stage: otherwise(stage, "more"),
     "8 answers an array that lies": lambda stage: otherwise(stage, "lie"),
     "9 draws the phantom": draws_phantom,
+    "10 undoes what it knows of the alteration": undoes,
 }
 
 
@@ -334,6 +341,7 @@ def main() -> None:
     parser.add_argument("--data", default="phantom")
     parser.add_argument("--slices", type=int)
     parser.add_argument("--md", action="store_true")
+    parser.add_argument("--only", default="", help="cheats whose name begins so")
     options = parser.parse_args()
     dataset = open_data(options.data)
     phantom = options.data == "phantom"
@@ -344,16 +352,17 @@ def main() -> None:
         base = honest(stage)
         say = sys.stdout.write
         say(f"{dataset.name}: {len(dataset.test)} test slices, the honest part has {base:.2f} dB\n")
-        head = ["cheat", "gain by a trusting scorer", "verify", "gain when re-measured", "because"]
+        head = ["cheat", "gain by a trusting scorer", "verify", "re-measured", "altered", "because"]
         rows = [head, ["---"] * len(head)] if options.md else [head]
-        names = [name for name in CANARIES if phantom or not name.startswith("9")]
+        names = [name for name in CANARIES if phantom or CANARIES[name] is not draws_phantom]
+        names = [name for name in names if name.startswith(options.only)]
         for row in chain(rows, (play(stage, name, base).row for name in names)):
             say(f"| {' | '.join(row)} |\n" if options.md else _columns(row))
             sys.stdout.flush()
 
 
 def _columns(row: list[str]) -> str:
-    widths = (38, 26, 11, 22, 0)
+    widths = (42, 27, 11, 13, 11, 0)
     return "".join(f"{cell:{width}s}" for cell, width in zip(row, widths, strict=True)) + "\n"
 
 

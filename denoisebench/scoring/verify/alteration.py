@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 HU = NDArray[np.float64]
 
+WARP = 1 / 256  # of the side, at its strongest: 2 pixels of 512
 FIELD_HU = 15.0  # at its strongest
 LESIONS = (4, 8)  # fewest and most
 LESION_HU = (20.0, 60.0)  # more or less than what is there
@@ -34,22 +35,32 @@ def altered(hu: NDArray[np.int16], random: np.random.Generator) -> NDArray[np.in
         turned = turned[:, ::-1]
     sides = turned.shape
     steps = [int(random.integers(-side // 8, side // 8 + 1)) for side in sides]
-    moved = np.roll(turned, steps, axis=(0, 1)).astype(np.float64)
-    changed = moved + _field(sides, random) + _lesions(moved, random)
+    moved = _warped(np.roll(turned, steps, axis=(0, 1)), random).astype(np.float64)
+    changed = moved + FIELD_HU * _waves(sides, random) + _lesions(moved, random)
     limits = np.iinfo(np.int16)
     return np.clip(np.rint(changed), limits.min, limits.max).astype(np.int16)
 
 
-def _field(sides: tuple[int, ...], random: np.random.Generator) -> HU:
-    """A sum of waves no shorter than half a side, at most `FIELD_HU`."""
+def _warped(hu: NDArray[np.int16], random: np.random.Generator) -> NDArray[np.int16]:
+    """Push every pixel by a slow vector; each takes the value of the nearest, none is blended."""
+    places = []
+    for axis, side in enumerate(hu.shape):
+        grid = np.arange(side).reshape((-1, 1) if axis == 0 else (1, -1))
+        pushed = grid + WARP * side * _waves(hu.shape, random, periods=1)
+        places.append(np.clip(np.rint(pushed), 0, side - 1).astype(np.intp))
+    return hu[places[0], places[1]]
+
+
+def _waves(sides: tuple[int, ...], random: np.random.Generator, periods: float = 2) -> HU:
+    """A sum of four waves, each of so many periods a side at most, between -1 and 1."""
     row, column = (np.linspace(0, 1, side) for side in sides)
     total = np.zeros(sides)
     for _ in range(4):
-        across, along = random.uniform(-2, 2, 2)
+        across, along = random.uniform(-periods, periods, 2)
         phase = random.uniform(0, 2 * np.pi)
         total += np.cos(2 * np.pi * (across * row[:, None] + along * column) + phase)
-    field: HU = FIELD_HU * total / np.abs(total).max()
-    return field
+    scaled: HU = total / np.abs(total).max()
+    return scaled
 
 
 def _lesions(hu: HU, random: np.random.Generator) -> HU:

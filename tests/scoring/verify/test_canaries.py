@@ -13,6 +13,7 @@ FOOLED = {
     "7 averages copies of a slice": 1,
     "8 answers an array that lies": 5,
     "9 draws the phantom": 5,
+    "10 undoes what it knows of the alteration": 5,
 }
 NO_SLICE = {
     "8 answers NaN",  # test_box.py has these without a network
