@@ -48,7 +48,8 @@ def _warped(hu: NDArray[np.int16], random: np.random.Generator) -> NDArray[np.in
         grid = np.arange(side).reshape((-1, 1) if axis == 0 else (1, -1))
         pushed = grid + WARP * side * _waves(hu.shape, random, periods=1)
         places.append(np.clip(np.rint(pushed), 0, side - 1).astype(np.intp))
-    return hu[places[0], places[1]]
+    warped: NDArray[np.int16] = hu[places[0], places[1]]
+    return warped
 
 
 def _waves(sides: tuple[int, ...], random: np.random.Generator, periods: float = 2) -> HU:

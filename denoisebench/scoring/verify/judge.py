@@ -13,7 +13,7 @@ from denoisebench.scoring.statistics import by_patient
 
 ALLOWED_DB = 0.05
 ALLOWED_SHARE = 0.01  # of the reported value, for metrics in other units
-ALLOWED_FALL_DB = 0.3  # honest methods: at most 0.12 dB on validation patients (docs/verify.md)
+ALLOWED_FALL_DB = 0.5  # three times the most that an honest method fell (docs/verify.md)
 LEAST_ERROR = 1e-6  # grey², 108 dB: an answer without error has a finite fall
 
 
