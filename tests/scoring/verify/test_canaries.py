@@ -2,18 +2,19 @@
 
 import pytest
 
-FOOLED = {
-    "1 reads the target from disk": 5,
-    "2 has the test split in its weights": 5,
-    "3 looks up the digest of the noisy pixels": 5,
-    "4 edits result.json": 5,
-    "4 edits scores.csv and result.json": 5,
-    "5 subtracts the public noise": 5,
-    "6 replaces the metric unless watched": 5,
-    "7 averages copies of a slice": 1,
-    "8 answers an array that lies": 5,
-    "9 draws the phantom": 5,
-    "10 undoes what it knows of the alteration": 5,
+NOISE, KNOWN, BOOKS = "under fresh noise", "it knows them", "not that of scores.csv"
+FOOLED = {  # name → decibels that a trusting scorer gives, at least; and what verify finds
+    "1 reads the target from disk": (5, NOISE),
+    "2 has the test split in its weights": (5, KNOWN),
+    "3 looks up the digest of the noisy pixels": (5, NOISE),
+    "4 edits result.json": (5, BOOKS),
+    "4 edits scores.csv and result.json": (5, NOISE),
+    "5 subtracts the public noise": (5, NOISE),
+    "6 replaces the metric unless watched": (5, NOISE),
+    "7 averages copies of a slice": (1, NOISE),
+    "8 answers an array that lies": (5, NOISE),
+    "9 draws the phantom": (5, KNOWN),
+    "10 undoes what it knows of the alteration": (5, KNOWN),
 }
 NO_SLICE = {
     "8 answers NaN",  # test_box.py has these without a network
@@ -33,10 +34,16 @@ def base(canaries, patients, tmp_path_factory):
 
 @pytest.mark.parametrize("name", FOOLED)
 def test_a_cheat_that_fools_a_trusting_scorer_is_unverified(canaries, stage, base, name):
+    least, reason = FOOLED[name]
     found = canaries.play(stage, name, base)
-    assert found.naive - found.honest > FOOLED[name]  # the control: the cheat works
+    assert found.naive - found.honest > least  # the control: the cheat works
     assert not found.verification.passed
-    assert found.verification.reason
+    details = found.verification.details
+    if name.startswith("1 ") and not details["confined"]:
+        reason = KNOWN  # without Landlock it reads the targets, but not those that were altered
+    assert reason in found.verification.reason
+    if reason is KNOWN:  # fresh noise alone would have let it through
+        assert details["metrics"]["psnr"]["passed"]
 
 
 def test_a_pickle_on_the_pipe_is_not_opened(canaries, stage, base):
