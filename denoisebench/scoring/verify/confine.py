@@ -11,11 +11,12 @@ import os
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # on every architecture
-SET_DUMPABLE, SET_NO_NEW_PRIVILEGES = 4, 38
+GET_DUMPABLE, SET_DUMPABLE, SET_NO_NEW_PRIVILEGES = 3, 4, 38
 EXECUTE, WRITE_FILE, READ_FILE, READ_FOLDER, TRUNCATE = 1, 2, 4, 8, 1 << 14
 FIRST_RIGHTS, REFER = (1 << 13) - 1, 1 << 13
 TCP, SIGNALS_AND_SOCKETS = 3, 3
@@ -59,10 +60,18 @@ def confine(folder: Path) -> bool:
     return bool(confined)
 
 
-def keep_memory_private() -> None:
+@contextmanager
+def private_memory() -> Iterator[None]:
     """Keep other processes of this user (not root's) from reading this one's memory, on Linux."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(SET_DUMPABLE, 0, 0, 0, 0)
+    system = ctypes.CDLL(None) if sys.platform == "linux" else None
+    before = system.prctl(GET_DUMPABLE, 0, 0, 0, 0) if system else 0
+    try:
+        if system:
+            system.prctl(SET_DUMPABLE, 0, 0, 0, 0)
+        yield
+    finally:
+        if system and before == 1:
+            system.prctl(SET_DUMPABLE, 1, 0, 0, 0)
 
 
 def _readable() -> Iterator[tuple[str, int]]:

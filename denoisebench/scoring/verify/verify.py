@@ -24,7 +24,7 @@ from denoisebench.scoring.result import Verification, read_scores
 from denoisebench.scoring.run import LEARNING_SLICES
 from denoisebench.scoring.verify.books import contradiction, refuse_other_rulers
 from denoisebench.scoring.verify.box import SECONDS, Box, Misbehaved, Order, distinct
-from denoisebench.scoring.verify.confine import keep_memory_private
+from denoisebench.scoring.verify.confine import private_memory
 from denoisebench.scoring.verify.judge import Measured, verdict
 from denoisebench.scoring.verify.secret import CHILDREN, Showing, chosen, showings
 from denoisebench.task import Task
@@ -78,9 +78,9 @@ def verify(
     if reason is None:
         shown = chosen(dataset.test, slices, salt)
         examiner = Examiner(opened.task, metrics, 2 * len(shown), advance)
-        keep_memory_private()
         try:
-            found = examiner.examine(order, showings(shown, salt))
+            with private_memory():
+                found = examiner.examine(order, showings(shown, salt))
             return _signed(verdict(opened.result, scores, metric, found), opened, salt)
         except Misbehaved as problem:
             reason = f"the process that denoises {problem}"

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,4 +59,16 @@ def test_a_confined_process_reads_neither_data_nor_its_parent(tmp_path):
 def test_elsewhere_it_says_that_nothing_was_done(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not confine.confine(tmp_path)
-    confine.keep_memory_private()  # does nothing
+    with confine.private_memory():
+        pass  # does nothing
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_memory_is_private_while_children_run_and_as_before_afterwards():
+    import ctypes
+
+    dumpable = partial(ctypes.CDLL(None).prctl, confine.GET_DUMPABLE, 0, 0, 0, 0)
+    before = dumpable()
+    with confine.private_memory():
+        assert dumpable() == 0
+    assert dumpable() == before
