@@ -55,6 +55,8 @@ def verify(
     with Display() as display:
         dataset = open_data(data, progress=display.reading)
         opened.refuse_other(dataset)
+        if opened.note:
+            display.say(f"note: {opened.note}")
 
         from denoisebench.scoring.result import write_model
         from denoisebench.scoring.verify.verify import verify as measure
