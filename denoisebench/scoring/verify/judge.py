@@ -51,9 +51,10 @@ def verdict(result: Result, scores: Sequence[Score], metric: str, found: Measure
     reasons: list[str] = []
     for name, values in found.values.items():
         reported = {s.slice: s.value for s in scores if s.metric == name and s.slice in values}
-        told[name] = _compared(reported, values, found.patients, result.metrics[name].unit)
+        unit, ranks = result.metrics[name].unit, name == metric
+        told[name] = _compared(reported, values, found.patients, unit, ranks=ranks)
         if not told[name]["passed"]:
-            reasons.append(_apart(name, told[name], result.metrics[name].unit))
+            reasons.append(_apart(name, told[name], unit))
     reasons.sort(key=lambda reason: not reason.startswith(f"{metric} "))  # what ranks comes first
     fall = _fall(found)
     if fall > ALLOWED_FALL_DB:
@@ -87,16 +88,21 @@ def _compared(
     measured: Mapping[str, float],
     patients: Mapping[str, str],
     unit: str,
+    *,
+    ranks: bool,
 ) -> dict[str, Any]:
-    """Means over patients of the same slices, and whether they are the same number."""
+    """Means over patients of the same slices, and whether they are the same number.
+
+    What ranks gets no allowance for chance: fewer slices are no way to a larger claim.
+    """
     slices = [name for name in measured if reported.get(name) is not None]
     ours = _means([measured[name] for name in slices], slices, patients)
     theirs = _means([float(reported[name] or 0) for name in slices], slices, patients)
     apart = ours - theirs
     chance = float(stats.sem(apart)) if len(apart) > 1 else 0.0
-    allowed = ALLOWED_DB
-    if unit != "dB":
-        allowed = max(ALLOWED_SHARE * abs(float(theirs.mean())), 3 * chance)
+    allowed = ALLOWED_DB if unit == "dB" else ALLOWED_SHARE * abs(float(theirs.mean()))
+    if not ranks:
+        allowed = max(allowed, 3 * chance)
     return {
         "reported": float(theirs.mean()),
         "measured": float(ours.mean()),

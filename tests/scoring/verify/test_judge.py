@@ -64,6 +64,15 @@ def test_other_units_may_differ_by_one_in_a_hundred(by, passed):
     assert judged(ssim=shifted(SSIM, by)).passed is passed
 
 
+def test_chance_excuses_other_metrics_and_not_the_one_that_ranks():
+    """+0.03 on patient a and -0.01 on b: 0.01 in the mean, with a standard error of 0.02."""
+    apart = {"s1": 0.03, "s2": 0.03, "s3": -0.01}
+    near = judged(ssim={name: SSIM[name] + by for name, by in apart.items()})
+    assert near.details["metrics"]["ssim"]["allowed"] == pytest.approx(3 * 0.02)
+    assert near.passed
+    assert not judged(psnr={name: PSNR[name] + 6 * by for name, by in apart.items()}).passed
+
+
 def test_the_ranking_metric_is_named_first():
     found = judged(psnr=shifted(PSNR, -3), ssim=shifted(SSIM, -0.3))
     assert found.reason.startswith("psnr is 27 dB under fresh noise, 30 as reported")
