@@ -15,12 +15,15 @@ from denoisebench.cli.doctor import doctor
 from denoisebench.cli.leaderboard import leaderboard
 from denoisebench.cli.new import new
 from denoisebench.cli.run import run
+from denoisebench.cli.submit import submit
+from denoisebench.cli.verify import verify
 from denoisebench.cli.weights import weights
 from denoisebench.errors import Unavailable, UsageError
 
 PANELS = {
     "Train": ["run"],
     "Look": ["list", "info", "leaderboard"],
+    "Trust": ["verify", "submit"],
     "Write": ["new", "check"],
     "Set up": ["weights", "doctor"],
 }
@@ -44,7 +47,7 @@ def group() -> None:
     """
 
 
-for command in (run, list_, info, leaderboard, new, check, weights, doctor):
+for command in (run, list_, info, leaderboard, verify, submit, new, check, weights, doctor):
     group.add_command(command)
 
 

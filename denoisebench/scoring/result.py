@@ -162,7 +162,9 @@ class Verification(_Open):
     Attributes:
         recipe: of the result it belongs to.
         metric: the one that ranks.
-        reported, measured: its mean over patients, as the result says and as measured again.
+        reported, measured: its mean over patients, as the result says and as measured again, on the
+            slices that were shown; nothing is measured where the run contradicts itself or its
+            process gives no slices.
         passed: whether the row may rank.
         reason: why not.
         details: what else was measured.
@@ -172,7 +174,7 @@ class Verification(_Open):
     recipe: str
     metric: str
     reported: float
-    measured: float
+    measured: float | None
     passed: bool
     reason: str | None = None
     details: dict[str, Any] = Field(default_factory=dict)

@@ -1,0 +1,79 @@
+"""Whether what a run says of itself holds together, before anything is measured."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from denoisebench.data.dataset import DataSet
+from denoisebench.errors import UsageError
+from denoisebench.plugins.expression import resolve
+from denoisebench.plugins.find import Catalogue
+from denoisebench.scoring.opened import Opened
+from denoisebench.scoring.result import EVALUATION_VERSION, Result, Score
+from denoisebench.scoring.statistics import estimate
+from denoisebench.training.recipe import Recipe
+
+
+def refuse_other_rulers(opened: Opened, catalogue: Catalogue) -> None:
+    """Raise UsageError where this denoisebench would score the same pixels otherwise.
+
+    Args:
+        opened: the run.
+        catalogue: where metrics are looked up; without the user's files, which could replace one.
+    """
+    result = opened.result
+    if result.evaluation_version != EVALUATION_VERSION:
+        raise UsageError(
+            f"{opened.folder} was scored by evaluation {result.evaluation_version}, this "
+            f"denoisebench has {EVALUATION_VERSION}; score it again, or verify with the other one"
+        )
+    for text in opened.task.metrics:
+        (part,) = resolve(text, "metric", catalogue)
+        reported = result.metrics.get(part.text)
+        if reported is None or reported.version != part.card.version:
+            has = f"version {reported.version}" if reported else "none"
+            raise UsageError(
+                f"{opened.folder} has {has} of {part.text}, this denoisebench measures version "
+                f"{part.card.version}; score it again, or verify with the other one"
+            )
+
+
+def contradiction(
+    result: Result, recipe: Recipe | None, scores: Sequence[Score], dataset: DataSet | None = None
+) -> str | None:
+    """Say where result, recipe and scores of a run contradict each other; None where they agree.
+
+    Args:
+        result, recipe, scores: as in its folder; a baseline has no recipe.
+        dataset: that it says it was scored on; where None, the slices of scores.csv are believed.
+    """
+    if recipe is not None and (recipe.hash, recipe.method) != (result.recipe, result.method):
+        return "result.json is of another recipe than recipe.toml"
+    slices = {one.slice: one.patient for one in scores}
+    if dataset is not None:
+        slices = {one.digest[:16]: one.patient for one in dataset.test}
+    counts = (len(slices), len(set(slices.values())))
+    if (result.n_slices, result.n_patients) != counts:
+        return "result.json counts other slices or patients than the test split has"
+    for name, reported in result.metrics.items():
+        own = [score for score in scores if score.metric == name]
+        if len(own) != len(slices) or {one.slice: one.patient for one in own} != slices:
+            return f"scores.csv does not have every test slice once for {name}"
+        values = [score.value for score in own if score.value is not None]
+        if len(values) != len(own):
+            if reported.mean is not None or reported.missing != len(own) - len(values):
+                return f"scores.csv lacks values of {name} that result.json has a mean of"
+            continue
+        found = estimate(values, [score.patient for score in own])
+        told = (reported.mean, reported.lo, reported.hi)
+        if not _same((found.mean, found.low, found.high), told):
+            return f"the mean of {name} in result.json is not that of scores.csv"
+    return None
+
+
+def _same(found: Sequence[float | None], told: Sequence[float | None]) -> bool:
+    """Equal but for the order of additions."""
+    if [value is None for value in found] != [value is None for value in told]:
+        return False
+    ours, theirs = ([v for v in values if v is not None] for values in (found, told))
+    return bool(np.allclose(ours, theirs, rtol=1e-9, atol=1e-9))
