@@ -9,6 +9,7 @@ import sys
 import rich_click as click
 
 from denoisebench import __version__
+from denoisebench.cli.audit import audit
 from denoisebench.cli.catalogue import info, list_
 from denoisebench.cli.check import check
 from denoisebench.cli.doctor import doctor
@@ -21,6 +22,7 @@ from denoisebench.errors import Unavailable, UsageError
 PANELS = {
     "Train": ["run"],
     "Look": ["list", "info", "leaderboard"],
+    "Trust": ["audit"],
     "Write": ["new", "check"],
     "Set up": ["weights", "doctor"],
 }
@@ -44,7 +46,7 @@ def group() -> None:
     """
 
 
-for command in (run, list_, info, leaderboard, new, check, weights, doctor):
+for command in (run, list_, info, leaderboard, audit, new, check, weights, doctor):
     group.add_command(command)
 
 
