@@ -75,6 +75,7 @@ def examine(
     import torch
 
     from denoisebench.scoring.audit.audit import audit_run
+
     measure_run = audit_run
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -106,5 +107,3 @@ def _cells(value: "MetricResult") -> tuple[str, str, str]:
         return "–", value.reason or "", value.unit
     between = "" if value.lo is None else f"{value.lo:.3g} to {value.hi:.3g}"
     return f"{value.mean:.3g}", between, value.unit
-
-

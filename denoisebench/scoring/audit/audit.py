@@ -1,7 +1,7 @@
 """Audit a run: calibrate on validation slices, look at test slices, write what was found."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from denoisebench.data.dataset import DataSet, spread
 from denoisebench.data.scan import Slice
 from denoisebench.scoring import denoisers
-from denoisebench.scoring.audit import lesions, residual
-from denoisebench.scoring.audit.picture import Crop, save_worst
+from denoisebench.scoring.audit import lesions, places, residual
+from denoisebench.scoring.audit.picture import save_worst
 from denoisebench.scoring.audit.sites import Mask, Place, body, even_tissue, peaks
 from denoisebench.scoring.audit.stability import Spread, seed_spread
 from denoisebench.scoring.audit.trials import Trial, by_turns, column, denoised, under_seeds
@@ -24,7 +24,6 @@ from denoisebench.task.noise import noisy_slice
 SLICES = 12
 SEEDS = 8
 LEARNING_SLICES = 64  # of the training split, for a baseline that learns
-WORST = 6  # places that are listed and drawn
 APART = 12  # pixels between two places
 NO_ROOM = "no even soft tissue in which a disc of 10 pixels has room"
 
@@ -44,7 +43,7 @@ class Looked:
     """What was found in one test slice.
 
     Attributes:
-        contradictions: places of the z-map with their z, the strongest first.
+        contradictions: places of the z-map with their |z|, the strongest first.
         recovered: share of its contrast that each lesion kept.
         invented, side_effects: discs with their strength in HU; None where there was no place to
             look or no lesion.
@@ -57,7 +56,7 @@ class Looked:
     recovered: list[float]
     invented: list[tuple[Place, float]] | None
     side_effects: list[tuple[Place, float]] | None
-    crops: list[Crop] = field(default_factory=list)
+    worst: Sequence[places.Crop] = ()
 
 
 def denoiser_of(opened: Opened, dataset: DataSet, device: torch.device) -> denoisers.Denoiser:
@@ -99,14 +98,14 @@ def audit_run(
     for trial, outputs in denoised(denoiser, trials):
         looked.append(look(trial, outputs, calibration, opened.task))
         advance("auditing test slices", len(looked), len(chosen))
-    crops = sorted((crop for one in looked for crop in one.crops), key=lambda crop: -abs(crop.z))
+    worst = places.worst(crop for one in looked for crop in one.worst)
     finding = Finding(
         recipe=opened.result.recipe,
         columns=columns(looked),
-        places=[crop.words for crop in crops[:WORST]],
+        places=[crop.words for crop in worst],
         details=_details(looked, calibration, seeds),
     )
-    save_worst(opened.folder / "audit.png", crops[:WORST], opened.result.method)
+    save_worst(opened.folder / "audit.png", worst, opened.result.method)
     write_model(opened.folder / "audit.json", finding)  # last: its presence says the rest is there
     return finding
 
@@ -150,38 +149,45 @@ def _twins(task: Task, one: Slice, seeds: int) -> Twins:
 def look(trial: Twins, outputs: Image, calibration: residual.Calibration, task: Task) -> Looked:
     """Look at a test slice's outputs: (seeds, H, W), and one with lesions where there are any."""
     inside, even = body(trial.slice.hu), even_for_lesions(trial.slice, task)
-    plain = outputs[:-1] if trial.planted else outputs
-    apart = outputs[-1] - outputs[0] if trial.planted else None
-    rest = residual.residual(task, trial.noisy[0], outputs[0])
-    z = residual.z_map(rest, outputs[0], calibration, task)
-    found = [
-        (place, float(z[place]))
-        for place, _ in peaks(np.abs(z), inside, calibration.anywhere, APART)
-    ]
-    crops = [_crop(trial, outputs[0], z, place, task) for place, _ in found[:WORST]]
+    view = _view(trial, outputs, 0, calibration, task)
+    peaked = peaks(np.abs(view.z), inside, 0.0, APART)
+    invented = lesions.invented(view.output, trial.clean, even, task) if even.any() else None
+    worst = [places.contradiction(view, at, calibration.anywhere) for at, _ in peaked[:2]]
+    worst += [places.invention(view, at, strength) for at, strength in (invented or [])[:2]]
+    recovered: list[float] = []
+    elsewhere: list[tuple[Place, float]] | None = None
+    if trial.planted:
+        apart, with_lesions = outputs[-1] - outputs[0], _view(trial, outputs, -1, calibration, task)
+        recovered = [lesions.recovery(apart, each, task) for each in trial.planted]
+        elsewhere = lesions.side_effects(apart, trial.planted, inside, task)
+        worst += [
+            places.loss(with_lesions, each.place, each.contrast_hu, share)
+            for each, share in zip(trial.planted, recovered, strict=True)
+            if share < lesions.FOUND
+        ]
     return Looked(
         trial.slice,
-        found,
-        seed_spread(plain, inside, task),
+        [(at, score) for at, score in peaked if score >= calibration.anywhere],
+        seed_spread(outputs[:-1] if trial.planted else outputs, inside, task),
         trial.planted,
-        [] if apart is None else [lesions.recovery(apart, each, task) for each in trial.planted],
-        lesions.invented(outputs[0], trial.clean, even, task) if even.any() else None,
-        None if apart is None else lesions.side_effects(apart, trial.planted, inside, task),
-        crops,
+        recovered,
+        invented,
+        elsewhere,
+        places.worst(worst),
     )
 
 
-def _crop(trial: Trial, output: Image, z: Image, place: Place, task: Task) -> Crop:
-    error = lesions.matched((output - trial.clean) / task.grey_per_hu)[place]
-    words: dict[str, Any] = {
-        "slice": trial.slice.digest[:16],
-        "patient": trial.slice.patient,
-        "row": place[0],
-        "column": place[1],
-        "z": round(float(z[place]), 2),
-        "error_hu": round(float(error), 1),
-    }
-    return Crop.cut(words, trial.clean, trial.noisy[0], output, z)
+def _view(
+    trial: Twins, outputs: Image, which: int, calibration: residual.Calibration, task: Task
+) -> places.View:
+    """One version of a trial: 0 under the board's noise, -1 the same with lesions."""
+    clean, noisy, output = trial.clean, trial.noisy[which], outputs[which]
+    if which == -1:
+        clean = clean + lesions.drawn(clean.shape, trial.planted, task)
+    rest = residual.residual(task, noisy, output)
+    return places.View(
+        trial.slice, clean, noisy, output, residual.z_map(rest, output, calibration, task)
+    )
 
 
 def columns(looked: Sequence[Looked]) -> dict[str, MetricResult]:

@@ -7,6 +7,7 @@ slice is needed to look at one; validation slices are needed to calibrate.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from denoisebench.task.task import PEAK
 WIDTHS = (3.0, 5.0, 8.0)  # of the Gaussians that smooth the residual, in pixels
 GRADIENT_WIDTH = 1.5  # of the output's gradient, in pixels
 BINS = 8  # of how busy the output is
+END = 4.0  # grey levels from the window's ends: there a denoiser takes all of the noise away
+FEW = 0.05  # share of such pixels nearby that calibration on tissue puts up with
 LEAST = 0.5  # of white noise's deviation: a map of an output that keeps the noise is not blown up
 RARE = 0.95  # share of slices in which noise alone stays below the threshold
 NORMAL_MAD = 0.6745  # median of |z| for a standard normal z
@@ -115,22 +118,24 @@ def calibrate(samples: Iterable[Sample], task: Task) -> Calibration:
 
 def _one_width(data: Sequence[Sample], width: float, task: Task) -> tuple[Image, Image, float]:
     """Levels of busyness, deviation over seeds at each, and what even tissue adds."""
-    floor = LEAST / (2 * width * np.sqrt(np.pi))  # white noise's deviation after the Gaussian
     all_busy, all_rest, even = [], [], []
     for one in data:
         smooth = np.stack([ndimage.gaussian_filter(each, width) for each in one.residuals])
-        rough = np.stack([_busyness(each, width, task) for each in one.outputs])
+        busy = np.stack([_busyness(each, width, task) for each in one.outputs])
+        inside = np.stack([_at_the_ends(each, width) < FEW for each in one.outputs]) & one.body
         seeds = len(smooth)
         apart = (smooth - smooth.mean(axis=0)) * np.sqrt(seeds / (seeds - 1))
-        all_busy.append(rough[:, one.body].ravel())
-        all_rest.append(np.abs(apart[:, one.body]).ravel())
-        even.append((rough[:, one.even].ravel(), np.abs(smooth[:, one.even]).ravel()))
+        all_busy.append(busy[inside])
+        all_rest.append(np.abs(apart[inside]))
+        even.append((busy[:, one.even].ravel(), np.abs(smooth[:, one.even]).ravel()))
     busy, rest = np.concatenate(all_busy), np.concatenate(all_rest)
+    if not busy.size:  # slices of nothing but air
+        return np.zeros(BINS), np.full(BINS, _white(width)), 1.0
     ends = np.quantile(busy, np.linspace(0, 1, BINS + 1))
-    inside = [(busy >= a) & (busy <= b) for a, b in zip(ends, ends[1:], strict=False)]
-    levels = np.array([np.median(busy[each]) for each in inside])
-    spread = np.array([np.median(rest[each]) / NORMAL_MAD for each in inside])
-    spread = np.maximum(spread, floor)
+    bins = [(busy >= a) & (busy <= b) for a, b in pairwise(ends)]
+    levels = np.array([np.median(busy[each]) for each in bins])
+    spread = np.array([np.median(rest[each]) / NORMAL_MAD for each in bins])
+    spread = np.maximum(spread, LEAST * _white(width))
     rough, smooth = (np.concatenate(values) for values in zip(*even, strict=True))
     if not smooth.size:
         return levels, spread, 1.0
@@ -144,7 +149,7 @@ def _highest_by_chance(data: Sequence[Sample]) -> float:
     for one in data:
         for seed in range(len(one.residuals)):
             noise = normal_deviates(one.digest, "audit null", seed, one.body.shape)
-            z = [ndimage.gaussian_filter(noise, w) * 2 * w * np.sqrt(np.pi) for w in WIDTHS]
+            z = [ndimage.gaussian_filter(noise, width) / _white(width) for width in WIDTHS]
             highest.append(float(np.abs(z)[:, one.body].max()))
     return float(stats.gumbel_r.ppf(RARE, *stats.gumbel_r.fit(highest)))
 
@@ -161,7 +166,9 @@ def z_map(rest: Image, output: Image, calibration: Calibration, task: Task) -> I
     """
     maps = []
     for width, levels, spread in zip(WIDTHS, calibration.busy, calibration.scale, strict=True):
-        scale = np.interp(_busyness(output, width, task), levels, spread)
+        tissue = np.interp(_busyness(output, width, task), levels, spread)
+        ends = _at_the_ends(output, width)
+        scale = np.sqrt(ends * _white(width) ** 2 + (1 - ends) * tissue**2)
         maps.append(ndimage.gaussian_filter(rest, width) / scale)
     stack = np.stack(maps)
     strongest = np.abs(stack).argmax(axis=0)[None]
@@ -173,3 +180,14 @@ def _busyness(output: Image, width: float, task: Task) -> Image:
     hu = output / task.grey_per_hu
     gradient = ndimage.gaussian_gradient_magnitude(hu, GRADIENT_WIDTH)
     return np.asarray(ndimage.gaussian_filter(gradient, width))
+
+
+def _at_the_ends(output: Image, width: float) -> Image:
+    """Share of a smoothed residual's variance that comes from pixels at the window's ends."""
+    ends = ((output < END) | (output > PEAK - END)).astype(np.float64)
+    return np.asarray(ndimage.gaussian_filter(ends, width / np.sqrt(2)))  # a squared Gaussian
+
+
+def _white(width: float) -> float:
+    """Deviation of white noise of unit variance after a Gaussian."""
+    return float(1 / (2 * width * np.sqrt(np.pi)))

@@ -12,7 +12,8 @@ from denoisebench.task.noise import normal_deviates
 
 SKIN_HU = -300.0  # between air and fat
 SOFT_HU = (-30.0, 150.0)  # mean of the surroundings, as the metric hu_bias has it
-EVEN_HU = 25.0  # standard deviation of the surroundings; the slice's own noise is in it
+GRAIN = 1.5  # width in pixels of the Gaussian that takes the slice's own noise away
+EVEN_HU = 10.0  # standard deviation of what is left of the surroundings
 
 Mask = NDArray[np.bool_]
 Place = tuple[int, int]
@@ -21,11 +22,16 @@ Place = tuple[int, int]
 
 def body(hu: NDArray[np.int16]) -> Mask:
     """Find the body in a clean slice: the largest piece above -300 HU, table off, holes filled."""
-    pieces, count = ndimage.label(isotropic_opening(hu > SKIN_HU, max(1, min(hu.shape) // 128)))
+    pieces, count = ndimage.label(_opened(hu > SKIN_HU))
     if count == 0:
         return np.ones(hu.shape, dtype=np.bool_)
     largest = 1 + np.argmax(np.bincount(pieces.ravel())[1:])
     return np.asarray(ndimage.binary_fill_holes(pieces == largest), dtype=np.bool_)
+
+
+def _opened(mask: Mask) -> Mask:
+    radius = max(1, min(mask.shape) // 128)
+    return np.asarray(isotropic_opening(mask, radius))  # type: ignore[no-untyped-call]
 
 
 def even_tissue(hu: NDArray[np.int16], task: Task, room: int, contrast_hu: float) -> Mask:
@@ -39,15 +45,15 @@ def even_tissue(hu: NDArray[np.int16], task: Task, room: int, contrast_hu: float
     Returns:
         (H, W), True at the centres of squares of even soft tissue inside the slice.
     """
-    side, values = 2 * room + 1, hu.astype(np.float64)
+    side, values = 2 * room + 1, ndimage.gaussian_filter(hu.astype(np.float64), GRAIN)
     mean = ndimage.uniform_filter(values, side)
     variance = ndimage.uniform_filter(values**2, side) - mean**2
     low, high = task.window_hu
     inside = np.zeros(hu.shape, dtype=np.bool_)
     inside[room : hu.shape[0] - room, room : hu.shape[1] - room] = True
     soft = (mean > SOFT_HU[0]) & (mean < SOFT_HU[1])
-    shown = ndimage.minimum_filter(hu, side) - contrast_hu >= low
-    shown &= ndimage.maximum_filter(hu, side) + contrast_hu <= high
+    shown = ndimage.minimum_filter(values, side) - contrast_hu >= low
+    shown &= ndimage.maximum_filter(values, side) + contrast_hu <= high
     return np.asarray(inside & soft & shown & (variance < EVEN_HU**2))
 
 
@@ -81,7 +87,7 @@ def disc(shape: tuple[int, ...], place: Place, radius: float) -> NDArray[np.floa
     """
     row, column = np.ogrid[: shape[0], : shape[1]]
     distance = np.hypot(row - place[0], column - place[1])
-    return np.clip(radius + 0.5 - distance, 0, 1)
+    return np.asarray(np.clip(radius + 0.5 - distance, 0, 1))
 
 
 def peaks(

@@ -30,7 +30,7 @@ Kind = TypeVar("Kind", bound=Trial)
 
 
 def under_seeds(task: Task, one: Slice, seeds: int) -> Trial:
-    """Make noisy versions of a slice under the test noise of seeds 0, 1, …"""
+    """Make noisy versions of a slice under the test noise of the first seeds."""
     clean = task.to_grey(one.hu)
     return Trial(one, clean, [noisy_slice(task, clean, one.digest, k) for k in range(seeds)])
 
@@ -57,7 +57,7 @@ def denoised(
 
 
 def by_turns(slices: Sequence[Slice], count: int) -> list[Slice]:
-    """Take slices of as many patients as possible: each one's first, then each one's second, …"""
+    """Take slices of as many patients as possible: each one's first before anyone's second."""
     of_patient: dict[str, list[Slice]] = {}
     for one in slices:
         of_patient.setdefault(one.patient, []).append(one)
