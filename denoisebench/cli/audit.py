@@ -8,6 +8,8 @@ import rich_click as click
 from denoisebench.cli import options
 
 if TYPE_CHECKING:
+    import torch
+
     from denoisebench.cli.progress import Display
     from denoisebench.data.dataset import DataSet
     from denoisebench.scoring.opened import Opened
@@ -68,17 +70,21 @@ def audit(
 
 
 def examine(
-    opened: "Opened", dataset: "DataSet", display: "Display", *, physics: bool = False,
+    opened: "Opened",
+    dataset: "DataSet",
+    display: "Display",
+    device: "torch.device | None" = None,
+    *,
+    physics: bool = False,
     **counts: int,
-) -> "Finding":  # fmt: skip
+) -> "Finding":
     """Run the audit or the physics with progress; `counts` are slices and seeds."""
     import torch
 
     from denoisebench.scoring.audit.audit import audit_run
+    from denoisebench.scoring.physics.physics import measure_run
 
-    measure_run = audit_run
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     work = measure_run if physics else audit_run
     return work(opened, dataset, device, advance=display.working, **counts)
 

@@ -45,6 +45,7 @@ class Looked:
     Attributes:
         contradictions: places of the z-map with their |z|, the strongest first.
         recovered: share of its contrast that each lesion kept.
+        lesion_z: the z-map at each lesion, under which its loss should show.
         invented, side_effects: discs with their strength in HU; None where there was no place to
             look or no lesion.
     """
@@ -54,6 +55,7 @@ class Looked:
     spread: Spread
     planted: list[lesions.Lesion]
     recovered: list[float]
+    lesion_z: list[float]
     invented: list[tuple[Place, float]] | None
     side_effects: list[tuple[Place, float]] | None
     worst: Sequence[places.Crop] = ()
@@ -155,10 +157,12 @@ def look(trial: Twins, outputs: Image, calibration: residual.Calibration, task: 
     worst = [places.contradiction(view, at, calibration.anywhere) for at, _ in peaked[:2]]
     worst += [places.invention(view, at, strength) for at, strength in (invented or [])[:2]]
     recovered: list[float] = []
+    lesion_z: list[float] = []
     elsewhere: list[tuple[Place, float]] | None = None
     if trial.planted:
         apart, with_lesions = outputs[-1] - outputs[0], _view(trial, outputs, -1, calibration, task)
         recovered = [lesions.recovery(apart, each, task) for each in trial.planted]
+        lesion_z = [float(with_lesions.z[each.place]) for each in trial.planted]
         elsewhere = lesions.side_effects(apart, trial.planted, inside, task)
         worst += [
             places.loss(with_lesions, each.place, each.contrast_hu, share)
@@ -171,6 +175,7 @@ def look(trial: Twins, outputs: Image, calibration: residual.Calibration, task: 
         seed_spread(outputs[:-1] if trial.planted else outputs, inside, task),
         trial.planted,
         recovered,
+        lesion_z,
         invented,
         elsewhere,
         places.worst(worst),
@@ -220,6 +225,12 @@ def _means(values: Sequence[Sequence[float]]) -> list[float | None]:
 def _details(
     looked: Sequence[Looked], calibration: residual.Calibration, seeds: int
 ) -> dict[str, Any]:
+    lost = [
+        z
+        for one in looked
+        for share, z in zip(one.recovered, one.lesion_z, strict=True)
+        if share < lesions.FOUND
+    ]
     by_contrast = {}
     for contrast in sorted(lesions.CONTRASTS_HU):
         kept = [share for one in looked for lesion, share in _pairs(one)
@@ -237,6 +248,8 @@ def _details(
         "threshold_anywhere": calibration.anywhere,
         "threshold_known_place": calibration.known,
         "by_contrast": by_contrast,
+        "lesions_lost": len(lost),
+        "lesions_lost_that_the_z_map_shows": sum(abs(z) > calibration.known for z in lost),
         "side_effects": sum(len(one.side_effects or ()) for one in looked),
         "seed_spread_99th_hu": float(np.mean([one.spread.high for one in looked])),
     }
