@@ -129,7 +129,7 @@ def validate(
             return z, sites.peaks(np.abs(z), inside, 0.0, APART)
 
         z, peaks = seen(noisy, output)
-        places += [abs(z[p]) for p in sites.choose(even, one.digest, 4, 40, CONTROLS)]
+        places += [abs(z[p]) for p in sites.choose(even, one.digest, 12, 20, CONTROLS)]
         highest.append(peaks[0][1])
         for at in sites.choose(even, one.digest, 1, 0, BEYOND) if number < plants else []:
             # A step of 1 in the order of slices, of 3 in kind: each slice has both signs.

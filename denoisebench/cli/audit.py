@@ -58,9 +58,7 @@ def audit(
             display.say(f"note: {opened.note}")
         dataset = open_data(data, progress=display.reading)
         opened.refuse_other(dataset)
-        given = {"slices": slices, "seeds": seeds}
-        counts = {name: count for name, count in given.items() if count is not None}
-        finding = examine(opened, dataset, display, physics=physics, **counts)
+        finding = examine(opened, dataset, display, physics=physics, slices=slices, seeds=seeds)
     if as_json:
         import json
 
@@ -73,18 +71,21 @@ def examine(
     opened: "Opened",
     dataset: "DataSet",
     display: "Display",
-    device: "torch.device | None" = None,
     *,
+    device: "torch.device | None" = None,
     physics: bool = False,
-    **counts: int,
+    slices: int | None = None,
+    seeds: int | None = None,
 ) -> "Finding":
-    """Run the audit or the physics with progress; `counts` are slices and seeds."""
+    """Run the audit, or the physics, with progress; what is None has its default."""
     import torch
 
     from denoisebench.scoring.audit.audit import audit_run
     from denoisebench.scoring.physics.physics import measure_run
 
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    given = {"slices": slices, "seeds": seeds}
+    counts = {name: count for name, count in given.items() if count is not None}
     work = measure_run if physics else audit_run
     return work(opened, dataset, device, advance=display.working, **counts)
 

@@ -170,7 +170,7 @@ def run(
             from denoisebench.scoring.opened import find_run, open_run
 
             opened = open_run(find_run(result.recipe, bench.runs), catalogue)
-            examine(opened, dataset, display, bench.device)
+            examine(opened, dataset, display, device=bench.device)
     return _print_board(bench.runs, result, as_json)
 
 

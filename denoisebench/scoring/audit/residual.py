@@ -101,8 +101,9 @@ def calibrate(samples: Iterable[Sample], task: Task) -> Calibration:
     """
     data = list(samples)
     busy, scale = [], []
+    slopes = [np.stack([_slope(output, task) for output in one.outputs]) for one in data]
     for width in WIDTHS:
-        levels, spread, excess = _one_width(data, width, task)
+        levels, spread, excess = _one_width(data, slopes, width)
         busy.append(levels)
         scale.append(spread * excess)
     draft = Calibration(np.stack(busy), np.stack(scale), 0.0, 0.0)
@@ -116,12 +117,14 @@ def calibrate(samples: Iterable[Sample], task: Task) -> Calibration:
     return Calibration(draft.busy, draft.scale, _highest_by_chance(data), known)
 
 
-def _one_width(data: Sequence[Sample], width: float, task: Task) -> tuple[Image, Image, float]:
+def _one_width(
+    data: Sequence[Sample], slopes: Sequence[Image], width: float
+) -> tuple[Image, Image, float]:
     """Levels of busyness, deviation over seeds at each, and what even tissue adds."""
     all_busy, all_rest, even = [], [], []
-    for one in data:
-        smooth = np.stack([ndimage.gaussian_filter(each, width) for each in one.residuals])
-        busy = np.stack([_busyness(each, width, task) for each in one.outputs])
+    for one, slope in zip(data, slopes, strict=True):
+        smooth = np.stack([_smooth(each, width) for each in one.residuals])
+        busy = np.stack([ndimage.gaussian_filter(each, width) for each in slope])
         inside = np.stack([_at_the_ends(each, width) < FEW for each in one.outputs]) & one.body
         seeds = len(smooth)
         apart = (smooth - smooth.mean(axis=0)) * np.sqrt(seeds / (seeds - 1))
@@ -149,7 +152,7 @@ def _highest_by_chance(data: Sequence[Sample]) -> float:
     for one in data:
         for seed in range(len(one.residuals)):
             noise = normal_deviates(one.digest, "audit null", seed, one.body.shape)
-            z = [ndimage.gaussian_filter(noise, width) / _white(width) for width in WIDTHS]
+            z = [_smooth(noise, width) / _white(width) for width in WIDTHS]
             highest.append(float(np.abs(z)[:, one.body].max()))
     return float(stats.gumbel_r.ppf(RARE, *stats.gumbel_r.fit(highest)))
 
@@ -164,22 +167,26 @@ def z_map(rest: Image, output: Image, calibration: Calibration, task: Task) -> I
     Returns:
         (H, W): above 0 where the input is brighter than the output, below where it is darker.
     """
-    maps = []
+    maps, slope = [], _slope(output, task)
     for width, levels, spread in zip(WIDTHS, calibration.busy, calibration.scale, strict=True):
-        tissue = np.interp(_busyness(output, width, task), levels, spread)
+        tissue = np.interp(ndimage.gaussian_filter(slope, width), levels, spread)
         ends = _at_the_ends(output, width)
         scale = np.sqrt(ends * _white(width) ** 2 + (1 - ends) * tissue**2)
-        maps.append(ndimage.gaussian_filter(rest, width) / scale)
+        maps.append(_smooth(rest, width) / scale)
     stack = np.stack(maps)
     strongest = np.abs(stack).argmax(axis=0)[None]
     return np.asarray(np.take_along_axis(stack, strongest, axis=0)[0])
 
 
-def _busyness(output: Image, width: float, task: Task) -> Image:
-    """Mean size of the output's gradient nearby, in HU per pixel."""
+def _smooth(rest: Image, width: float) -> Image:
+    """Smooth a residual, with none beyond the border: a mirrored one would count twice."""
+    return np.asarray(ndimage.gaussian_filter(rest, width, mode="constant"))
+
+
+def _slope(output: Image, task: Task) -> Image:
+    """Size of the output's gradient, in HU per pixel; smoothed, it says how busy the output is."""
     hu = output / task.grey_per_hu
-    gradient = ndimage.gaussian_gradient_magnitude(hu, GRADIENT_WIDTH)
-    return np.asarray(ndimage.gaussian_filter(gradient, width))
+    return np.asarray(ndimage.gaussian_gradient_magnitude(hu, GRADIENT_WIDTH))
 
 
 def _at_the_ends(output: Image, width: float) -> Image:
