@@ -27,7 +27,12 @@ from denoisebench.plugins.find import Catalogue, find
 from denoisebench.plugins.load import build
 from denoisebench.scoring.audit import lesions, sites
 from denoisebench.scoring.audit.audit import APART, calibrated, denoiser_of, even_for_lesions
-from denoisebench.scoring.audit.residual import Calibration, residual, z_map
+from denoisebench.scoring.audit.residual import (
+    PLACES,
+    Calibration,
+    residual,
+    z_map,
+)
 from denoisebench.scoring.audit.trials import by_turns, denoised, under_seeds
 from denoisebench.scoring.denoisers import Denoiser
 from denoisebench.scoring.opened import open_run
@@ -107,7 +112,7 @@ def validate(
     catalogue: Catalogue,
     *,
     plants: int = 50,
-    calibration_slices: int = 12,
+    calibration_slices: int = 24,
     seeds: int = 4,
     advance: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Validation:
@@ -129,7 +134,7 @@ def validate(
             return z, sites.peaks(np.abs(z), inside, 0.0, APART)
 
         z, peaks = seen(noisy, output)
-        places += [abs(z[p]) for p in sites.choose(even, one.digest, 12, 20, CONTROLS)]
+        places += [abs(z[p]) for p in sites.choose(even, one.digest, PLACES, 20, CONTROLS)]
         highest.append(peaks[0][1])
         for at in sites.choose(even, one.digest, 1, 0, BEYOND) if number < plants else []:
             # A step of 1 in the order of slices, of 3 in kind: each slice has both signs.

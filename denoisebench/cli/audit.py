@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from denoisebench.scoring.opened import Opened
     from denoisebench.scoring.result import Finding, MetricResult
 
+SLOW_SECONDS = 1.0  # a slice; an audit denoises some two hundred
+
 
 @click.command()
 @click.argument("run")
@@ -87,6 +89,10 @@ def examine(
     given = {"slices": slices, "seeds": seeds}
     counts = {name: count for name, count in given.items() if count is not None}
     work = measure_run if physics else audit_run
+    seconds = opened.result.seconds_per_slice
+    if seconds is not None and seconds > SLOW_SECONDS:
+        display.say(f"{opened.result.method} took {seconds:.2g} s a slice when it was scored; "
+                    "fewer --slices and --seeds make this shorter")  # fmt: skip
     return work(opened, dataset, device, advance=display.working, **counts)
 
 

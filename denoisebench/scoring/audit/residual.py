@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 from scipy.special import ndtr
 
-from denoisebench.scoring.audit.sites import Mask
+from denoisebench.scoring.audit.sites import Mask, choose
 from denoisebench.task import Task
 from denoisebench.task.noise import normal_deviates
 from denoisebench.task.task import PEAK
@@ -26,6 +26,7 @@ END = 4.0  # grey levels from the window's ends: there a denoiser takes all of t
 FEW = 0.05  # share of such pixels nearby that calibration on tissue puts up with
 LEAST = 0.5  # of white noise's deviation: a map of an output that keeps the noise is not blown up
 RARE = 0.95  # share of slices in which noise alone stays below the threshold
+PLACES, APART = 12, 20.0  # in even tissue of a slice, as many pixels apart
 NORMAL_MAD = 0.6745  # median of |z| for a standard normal z
 
 Image = NDArray[np.float64]
@@ -108,12 +109,14 @@ def calibrate(samples: Iterable[Sample], task: Task) -> Calibration:
         scale.append(spread * excess)
     draft = Calibration(np.stack(busy), np.stack(scale), 0.0, 0.0)
     quiet = [
-        np.abs(z_map(rest, output, draft, task))[one.even]
+        abs(float(z[place]))
         for one in data
-        for rest, output in zip(one.residuals, one.outputs, strict=True)
+        for z in (
+            z_map(*seed, draft, task) for seed in zip(one.residuals, one.outputs, strict=True)
+        )
+        for place in choose(one.even, one.digest, PLACES, APART)
     ]
-    values = np.concatenate(quiet)
-    known = float(np.quantile(values, RARE)) if values.size else float(stats.norm.ppf(0.975))
+    known = float(np.quantile(quiet, RARE)) if quiet else float(stats.norm.ppf(0.975))
     return Calibration(draft.busy, draft.scale, _highest_by_chance(data), known)
 
 
