@@ -59,3 +59,11 @@ def test_the_eye_sees_neither_the_lowest_nor_the_highest_frequencies():
     }  # fmt: skip
     assert harm[True]["low"] < harm[False]["low"]
     assert harm[True]["seen"] > 1.2
+
+
+def test_the_eye_changes_nothing_where_signal_and_noise_share_one_frequency():
+    curve = np.where(np.abs(FREQUENCIES - 0.2) < 0.005, 1.0, 0.0)  # and straight lines to 0
+    flat = np.full((256, 256), 100.0)
+    plain, seen = (d_prime(flat, curve, 40.0, eye=eye) for eye in (False, True))
+    # 1 %: the eye's sensitivity falls by a fifth over the band, which is 0.02 wide
+    assert seen == pytest.approx(plain, rel=0.01)
