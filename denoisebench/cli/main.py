@@ -9,6 +9,7 @@ import sys
 import rich_click as click
 
 from denoisebench import __version__
+from denoisebench.cli.audit import audit
 from denoisebench.cli.catalogue import info, list_
 from denoisebench.cli.check import check
 from denoisebench.cli.doctor import doctor
@@ -23,7 +24,7 @@ from denoisebench.errors import Unavailable, UsageError
 PANELS = {
     "Train": ["run"],
     "Look": ["list", "info", "leaderboard"],
-    "Trust": ["verify", "submit"],
+    "Trust": ["audit", "verify", "submit"],
     "Write": ["new", "check"],
     "Set up": ["weights", "doctor"],
 }
@@ -47,7 +48,8 @@ def group() -> None:
     """
 
 
-for command in (run, list_, info, leaderboard, verify, submit, new, check, weights, doctor):
+COMMANDS = (run, list_, info, leaderboard, audit, verify, submit, new, check, weights, doctor)
+for command in COMMANDS:
     group.add_command(command)
 
 

@@ -18,7 +18,7 @@ OPTION_PANELS = {
     "On what": ["--data", "--task"],
     "How long": ["--minutes", "--steps", "--epochs"],
     "How": ["--preset", "--batch", "--patch", "--lr", "--seed", "--device"],
-    "Where": ["--out", "--resume", "--json", "--help"],
+    "Where": ["--out", "--resume", "--audit", "--json", "--help"],
 }
 
 
@@ -44,6 +44,7 @@ OPTION_PANELS = {
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
               metavar="DIR", help="Where run folders stand.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with an unfinished run of the same recipe.")
+@click.option("--audit", "audited", is_flag=True, help="Audit it for hallucinations as well.")
 @options.as_json
 @click.rich_config(
     {
@@ -73,6 +74,7 @@ def run(
     device: str,
     out: Path,
     resume: bool,
+    audited: bool,
     as_json: bool,
 ) -> int:
     """Train a network, or score a baseline, and print the board.
@@ -163,6 +165,12 @@ def run(
             except runs.Interrupted as reason:
                 display.say(f"{reason}; the same command with --resume goes on")
                 return 130
+        if audited and result.status == "done":
+            from denoisebench.cli.audit import examine
+            from denoisebench.scoring.opened import find_run, open_run
+
+            opened = open_run(find_run(result.recipe, bench.runs), catalogue)
+            examine(opened, dataset, display, device=bench.device)
     return _print_board(bench.runs, result, as_json)
 
 

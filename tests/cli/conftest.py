@@ -150,3 +150,15 @@ def tiny_ct(tmp_path) -> Path:
             path = folder / f"patient{patient}" / f"{position}.dcm"
             write_slice(path, hu, f"P{patient}", series, 5.0 * position)
     return folder
+
+
+@pytest.fixture
+def roomy_ct(tmp_path) -> Path:
+    """A folder of six patients whose slice of 128 × 128 is an even disc."""
+    folder = tmp_path / "roomy_ct"
+    rows, columns = np.mgrid[:128, :128]
+    for patient in range(6):
+        disc = (rows - 64) ** 2 + (columns - 64) ** 2 < 50**2
+        hu = np.where(disc, 30 + 5 * patient, -1000).astype(np.int16)
+        write_slice(folder / f"{patient}.dcm", hu, f"P{patient}", f"1.2.{patient + 1}", 0.0)
+    return folder
