@@ -14,13 +14,14 @@ from denoisebench.cli.check import check
 from denoisebench.cli.doctor import doctor
 from denoisebench.cli.leaderboard import leaderboard
 from denoisebench.cli.new import new
+from denoisebench.cli.publish import publish
 from denoisebench.cli.run import run
 from denoisebench.cli.weights import weights
 from denoisebench.errors import Unavailable, UsageError
 
 PANELS = {
     "Train": ["run"],
-    "Look": ["list", "info", "leaderboard"],
+    "Look": ["list", "info", "leaderboard", "publish"],
     "Write": ["new", "check"],
     "Set up": ["weights", "doctor"],
 }
@@ -44,7 +45,7 @@ def group() -> None:
     """
 
 
-for command in (run, list_, info, leaderboard, new, check, weights, doctor):
+for command in (run, list_, info, leaderboard, publish, new, check, weights, doctor):
     group.add_command(command)
 
 
