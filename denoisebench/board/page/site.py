@@ -95,24 +95,19 @@ def write_site(site: Site, output: Output, albums: Mapping[str, Album], wanting:
     for path in sorted((HERE / "assets").iterdir()):
         if path.suffix in (".css", ".js"):
             output.write(f"assets/{path.name}", path.read_text(encoding="utf-8"))
-    home: dict[str, tuple[str, str]] = {}
     for board in site.boards:
         album = albums.get(site.folder(board))
         comparison = f"compare-{site.folder(board)}.html" if album else ""
-        facts = _board_facts(site, board)
         page = {"title": render.title(board), "home": site.home(board), "comparison": comparison}
+        facts = _board_facts(site, board)
         write(site.home(board), "board.html", wanting=wanting, album=album,
               problems=site.problems, **facts, **page)  # fmt: skip
         if album:
             write(comparison, "compare.html", facts=_comparison_facts(album), album=album, **page)
-        for slug, _ in site.members(board):
-            home[slug] = (site.home(board), comparison if _pictured(album, slug) else "")
     for entry in site.entries:
-        slug = site.slug(entry)
-        back, comparison = home.get(slug, ("index.html", ""))
-        link = f"{comparison}#a={slug}&b={CLEAN}" if comparison else ""
-        facts = run_facts(entry, site.catalogue, kind_of(entry))
-        write(f"runs/{slug}.html", "run.html", home=back, comparison=link, **facts)
+        slug, kind = site.slug(entry), kind_of(entry)
+        place = _place(site, entry, albums)
+        write(f"runs/{slug}.html", "run.html", **run_facts(entry, site.catalogue, kind), **place)
     if several:
         boards = [(site.home(b), render.title(b), _summary(b), b) for b in site.boards]
         write("index.html", "index.html", boards=boards, problems=site.problems)
@@ -166,8 +161,44 @@ def _summary(board: Board) -> str:
     return f"{lead.strip()}; these patients cannot tell it from {names}."
 
 
-def _pictured(album: Album | None, slug: str) -> bool:
-    return album is not None and any(painter.key == slug for painter in album.painters)
+def _place(site: Site, entry: Entry, albums: Mapping[str, Album]) -> dict[str, Any]:
+    """Say where a run stands: its board, its rank there, its twin, its pictures."""
+    found = [(board, row) for board in site.boards for row in board.rows]
+    own = next(((board, row) for board, row in found if site.entry(row) is entry), None)
+    if own is None:
+        return {"home": "index.html", "standing": "", "twin": None, "comparison": ""}
+    board, row = own
+    album, slug = albums.get(site.folder(board)), site.slug(entry)
+    pictured = album is not None and any(painter.key == slug for painter in album.painters)
+    link = f"compare-{site.folder(board)}.html#a={slug}&b={CLEAN}"
+    return {
+        "home": site.home(board),
+        "standing": _standing(board, row),
+        "twin": _twin(site, board, row),
+        "comparison": link if pictured else "",
+    }
+
+
+def _standing(board: Board, row: Row) -> str:
+    if row.rank is None:
+        return ""
+    first, last = row.ranks or (row.rank, row.rank)
+    rank = f"Rank {first}" if first == last else f"Ranks {first} to {last}"
+    score = tables.metric_cell(row.result.metrics[board.ranked_by], interval=True)
+    unit = row.result.metrics[board.ranked_by].unit
+    others = sum(other.rank is not None for other in board.rows)
+    return f"{rank} of {others} by {board.ranked_by}: {score.text} {unit} {score.interval}".strip()
+
+
+def _twin(site: Site, board: Board, row: Row) -> dict[str, str] | None:
+    """Link a GAN's row to the same training without the GAN, with what lies between them."""
+    for other in board.rows:
+        if row.result.twin and other.result.recipe == row.result.twin:
+            cell = tables.difference_cell(row.versus.get("twin"), "dB")
+            apart = f"{board.ranked_by} {cell.text} {cell.interval}" if cell.interval else ""
+            href = f"{site.slug(site.entry(other))}.html"
+            return {"href": href, "method": other.result.method, "apart": apart}
+    return None
 
 
 def _comparison_facts(album: Album) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 from denoisebench.board.board import Board, Entry, Row
 from denoisebench.scoring.result import Finding, MetricResult
@@ -126,7 +127,7 @@ def differences(board: Board, people: People) -> Table | None:
     columns = [Column(f"minus {name}", unit) for name in others]
 
     def cells(row: Row) -> list[Cell]:
-        return [_difference(row.versus.get(name), unit) for name in others]
+        return [difference_cell(row.versus.get(name), unit) for name in others]
 
     return _table(board, people, columns, cells, [row for row in board.rows if row.rank])
 
@@ -160,8 +161,13 @@ def _table(
     cells: Callable[[Row], Sequence[Cell]],
     rows: Sequence[Row],
 ) -> Table:
+    """Lay out rows; a column in which nothing stands is left out."""
     lines, group, furthest = [], 0, 0
-    for place, row in enumerate(rows, 1):
+    contents = [tuple(cells(row)) for row in rows]
+    filled = [
+        any(cell.text != MISSING for cell in column) for column in zip(*contents, strict=True)
+    ]
+    for place, (row, content) in enumerate(zip(rows, contents, strict=True), 1):
         ranks = row.ranks or ((row.rank, row.rank) if row.rank else None)
         if ranks is None or ranks[0] > furthest:
             group += 1
@@ -170,9 +176,13 @@ def _table(
         lines.append(
             Line(place, ranks, group, result.method, people.href(row), people.kind(row),
                  result.status if row.rank is None else "done", result.reason or "",
-                 tuple(cells(row)))
+                 tuple(compress(content, filled)))
         )  # fmt: skip
-    return Table(tuple(columns), tuple(lines), sum(row.rank is not None for row in board.rows))
+    return Table(
+        tuple(compress(columns, filled)),
+        tuple(lines),
+        sum(row.rank is not None for row in board.rows),
+    )
 
 
 def _metric_column(board: Board, name: str) -> Column:
@@ -193,7 +203,8 @@ def metric_cell(metric: MetricResult | None, *, interval: bool) -> Cell:
     return Cell(f"{metric.mean:.{decimals}f}", metric.mean, ends)
 
 
-def _difference(found: Difference | None, unit: str) -> Cell:
+def difference_cell(found: Difference | None, unit: str) -> Cell:
+    """Write a paired difference, its interval, and on how many patients it is above zero."""
     if found is None:
         return Cell(MISSING)
     decimals = DECIMALS.get(unit, 3)
@@ -213,12 +224,12 @@ def _verified(entry: Entry) -> Cell:
     return Cell(value, found.measured, "as reported" if found.passed else found.reason or "refused")
 
 
-def count(number: int | None) -> str:
-    """Write a large number: 2.9 M."""
+def count(number: float | None) -> str:
+    """Write a number of any size: 0.5, 87, 2.9 M."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number and number >= size:
-            return f"{number / size:.1f} {letter}"
-    return str(number) if number else MISSING
+            return f"{number / size:.3g} {letter}"
+    return f"{number:g}" if number else MISSING
 
 
 def memory(size: int | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from denoisebench.board.page.figures.plots import Plot
+from denoisebench.board.page.figures.plots import Plot, label_decades
 from denoisebench.board.page.figures.svg import COLOURS, house_style, inline, plain
 from denoisebench.scoring.result import Curve, Finding
 from denoisebench.training.log import Record
@@ -102,6 +102,7 @@ def _figure(
                       linewidth=1.8, label=plain(label, 40).lstrip("_") or "?")  # fmt: skip
         if log and all(value > 0 for _, y in shown.values() for value in y):
             axes.set_yscale("log")
+            label_decades(axes.yaxis, [value for _, y in shown.values() for value in y])
         if limits:
             axes.set_ylim(limits[0] - 0.03, limits[1] + 0.03)
         axes.set_xlabel(plain(x_label, 60))
@@ -109,4 +110,4 @@ def _figure(
         if len(shown) > 1:
             axes.legend(loc="best")
         svg = inline(figure, name, f"{title}: {', '.join(shown)}", {})
-    return Plot(plain(title, 60), svg, ", ".join(shown), tuple(list(shown)[MOST_LINES:]))
+    return Plot(plain(title, 60), svg, "", tuple(list(shown)[MOST_LINES:]))

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from denoisebench.board.board import Board, Row
 from denoisebench.board.page.figures.svg import COLOURS, house_style, inline, plain
+from denoisebench.board.page.tables import count
 from denoisebench.scoring.result import MetricResult
 
 PERCEPTUAL = ("lpips", "dists")
@@ -42,7 +45,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Axis:
+class Scale:
     """What stands along x.
 
     Attributes:
@@ -66,51 +69,52 @@ def plots(board: Board, kind: Callable[[Row], str], href: Callable[[Row], str]) 
         href: link to a row's page.
     """
     found = []
-    for number, axis in enumerate(_axes(board)):
-        points, without = [], []
-        for row in board.rows:
-            if row.rank is None:
-                continue
-            point = _point(board, row, axis, kind(row), href(row))
-            points.append(point) if point else without.append(row.result.method)
+    for number, axis in enumerate(_scales(board)):
+        ranked = [row for row in board.rows if row.rank is not None]
+        known = [_point(board, row, axis, kind(row), href(row)) for row in ranked]
+        points = [point for point in known if point]
         shown, below = _without_far_below(points)
         if len(shown) > 1:
-            found.append(_draw(board, axis, f"plot{number}", shown, below, without))
+            found.append(_draw(board, axis, f"plot{number}", shown, below))
     return tuple(found)
 
 
-def _axes(board: Board) -> list[Axis]:
+def _scales(board: Board) -> list[Scale]:
     perceptual = [name for name in board.metrics if name.split("(")[0] in PERCEPTUAL]
-    first = board.rows[0].result
-    found = []
-    for name in perceptual[:1]:
-        found.append(
-            Axis(
-                "Perception and distortion",
-                f"{name} (less is better)",
-                f"Up: closer to the clean slice by {board.ranked_by}. Left: looks more like it by "
-                f"{name}. A line joins a GAN and its twin without one.",
-                lambda row, name=name: row.result.metrics.get(name),  # type: ignore[misc]
-                logarithmic=False,
-            )
-        )
-    found.append(Axis("Quality and parameters", "parameters of the network",
-                      "Baselines have none and are not shown.",
-                      lambda row: row.result.parameters or None))  # fmt: skip
-    found.append(Axis("Quality and arithmetic", "multiply-accumulates a slice",
-                      "Only rows whose arithmetic was counted.",
-                      lambda row: row.result.macs or None))  # fmt: skip
     devices = dict.fromkeys(row.result.device for row in board.rows if row.rank)
-    for device in devices:
-        found.append(
-            Axis(
-                f"Quality and time on {device}",
-                "milliseconds a slice",
-                f"Only rows timed on {device}: times of different devices do not compare.",
-                lambda row, device=device: _milliseconds(row, device),  # type: ignore[misc]
-            )
-        )
-    return found if first.metrics else []
+    return [
+        *(_perception(board.ranked_by, name) for name in perceptual[:1]),
+        Scale("Quality and parameters", "parameters of the network",
+              "Baselines have none and are not shown.",
+              lambda row: row.result.parameters or None),
+        Scale("Quality and arithmetic", "multiply-accumulates a slice",
+              "Only rows whose arithmetic was counted.",
+              lambda row: row.result.macs or None),
+        *(_time(device) for device in devices),
+    ]  # fmt: skip
+
+
+def _perception(ranked_by: str, name: str) -> Scale:
+    caption = (
+        f"Up: closer to the clean slice by {ranked_by}. Left: looks more like it by {name}. "
+        "A line joins a GAN and its twin without one."
+    )
+    return Scale(
+        "Perception and distortion",
+        f"{name} (less is better)",
+        caption,
+        lambda row: row.result.metrics.get(name),
+        logarithmic=False,
+    )
+
+
+def _time(device: str) -> Scale:
+    return Scale(
+        f"Quality and time on {device}",
+        "milliseconds a slice",
+        f"Only rows timed on {device}: times of different devices do not compare.",
+        lambda row: _milliseconds(row, device),
+    )
 
 
 def _milliseconds(row: Row, device: str) -> float | None:
@@ -118,7 +122,7 @@ def _milliseconds(row: Row, device: str) -> float | None:
     return 1000 * seconds if seconds and row.result.device == device else None
 
 
-def _point(board: Board, row: Row, axis: Axis, kind: str, href: str) -> Point | None:
+def _point(board: Board, row: Row, axis: Scale, kind: str, href: str) -> Point | None:
     x, y = axis.value(row), row.result.metrics.get(board.ranked_by)
     if isinstance(x, MetricResult):
         x_mean, x_ends = x.mean, _ends(x)
@@ -159,11 +163,10 @@ def _without_far_below(points: Sequence[Point]) -> tuple[list[Point], list[Point
 
 def _draw(
     board: Board,
-    axis: Axis,
+    axis: Scale,
     name: str,
     points: Sequence[Point],
     below: Sequence[Point],
-    without: Sequence[str],
 ) -> Plot:
     unit = points[0].row.result.metrics[board.ranked_by].unit
     with house_style():
@@ -173,6 +176,7 @@ def _draw(
         axes.set_ylabel(plain(f"{board.ranked_by} {f'({unit})' if unit else ''}".strip()))
         if axis.logarithmic:
             axes.set_xscale("log")
+            label_decades(axes.xaxis, [point.x for point in points])
         axes.margins(0.16, 0.12)
         _join_twins(axes, points)
         titles = {}
@@ -182,11 +186,11 @@ def _draw(
         figure.draw_without_rendering()  # settles the layout that names are placed in
         _names(axes, points)
         svg = inline(figure, name, f"{axis.title}: {len(points)} methods", titles)
-    left_out = [f"{p.row.result.method} ({p.y:.4g} {unit}, far off)" for p in below] + [*without]
+    left_out = [f"{p.row.result.method} ({p.y:.4g} {unit}), far off" for p in below]
     return Plot(axis.title, svg, axis.caption, tuple(left_out))
 
 
-def _told(board: Board, axis: Axis, point: Point) -> str:
+def _told(board: Board, axis: Scale, point: Point) -> str:
     return f"{point.row.result.method}: {board.ranked_by} {point.y:.4g}, {axis.label} {point.x:.4g}"
 
 
@@ -225,7 +229,11 @@ def _names(axes: Axes, points: Sequence[Point]) -> None:
     for point, (x, y) in list(zip(points, centres, strict=True))[:MOST_NAMES]:
         name = plain(point.row.result.method, LONGEST_NAME)
         long = width * len(name)
-        places = {("left", "center"): (x + 8, y), ("right", "center"): (x - 8, y),
+        left_end, right_end = (
+            to_points((end, point.y))[0] * scale for end in point.x_ends or (point.x, point.x)
+        )
+        places = {("left", "center"): (max(x + 8, right_end + 4), y),
+                  ("right", "center"): (min(x - 8, left_end - 4), y),
                   ("center", "bottom"): (x, y + 8), ("center", "top"): (x, y - 8)}  # fmt: skip
         for (across, along), (at_x, at_y) in places.items():
             left = at_x - {"left": 0, "center": long / 2, "right": long}[across]
@@ -237,6 +245,17 @@ def _names(axes: Axes, points: Sequence[Point]) -> None:
                               textcoords="offset points", va=along, fontsize=10)  # fmt: skip
                 taken.append(box)
                 break
+
+
+def label_decades(axis: Axis, values: Sequence[float]) -> None:
+    """Write round numbers along a logarithmic axis: 1, 2, 5, 10, or decades where there are many.
+
+    Not powers of ten: matplotlib writes those as formulas, which stay TeX in an SVG's text.
+    """
+    wide = max(values) > 30 * min(values)
+    axis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5), numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+    axis.set_minor_formatter(NullFormatter())
 
 
 Box = tuple[float, float, float, float]

@@ -1,4 +1,4 @@
-"""Matplotlib figures as SVG that stands inside a page: its colours, its font, links that have names.
+"""Matplotlib figures as SVG inside a page: its colours, its font, links that have names.
 
 Styles become attributes, since the page's security policy forbids inline styles; colours become the
 style sheet's variables, so that dark mode and print reach into a figure.
