@@ -195,16 +195,17 @@ def _twin(site: Site, board: Board, row: Row) -> dict[str, str] | None:
     for other in board.rows:
         if row.result.twin and other.result.recipe == row.result.twin:
             cell = tables.difference_cell(row.versus.get("twin"), "dB")
-            apart = f"{board.ranked_by} {cell.text} {cell.interval}" if cell.interval else ""
+            apart = f"{board.ranked_by} {cell.text} {cell.interval}".replace("\n", ", ")
             href = f"{site.slug(site.entry(other))}.html"
-            return {"href": href, "method": other.result.method, "apart": apart}
+            known = "twin" in row.versus
+            return {"href": href, "method": other.result.method, "apart": apart if known else ""}
     return None
 
 
 def _comparison_facts(album: Album) -> dict[str, Any]:
     """What the script of a comparison needs, as JSON."""
     low, high = album.window_hu
-    task = {"name": "the task's window", "width": high - low, "level": (low + high) / 2,
+    task = {"name": "task's window", "width": high - low, "level": (low + high) / 2,
             "note": "", "usable": True}  # fmt: skip
     return {
         "folder": album.folder,

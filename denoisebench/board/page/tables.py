@@ -210,7 +210,7 @@ def difference_cell(found: Difference | None, unit: str) -> Cell:
     decimals = DECIMALS.get(unit, 3)
     ends = ""
     if found.low is not None and found.high is not None:
-        ends = f"[{found.low:+.{decimals}f}, {found.high:+.{decimals}f}] "
+        ends = f"[{found.low:+.{decimals}f}, {found.high:+.{decimals}f}]\n"
     ends += f"higher on {found.above} of {found.patients}"
     return Cell(f"{found.mean:+.{decimals}f}", found.mean, ends)
 

@@ -148,6 +148,7 @@
     for (const id of ["a", "b", "slice"]) $(id).value = chosen[id];
     remember();
     $("status").textContent = "Loading …";
+    $("stage").ariaBusy = "true";
     try {
       const found = await Promise.all([numbers(keys[chosen.a]), numbers(keys[chosen.b])]);
       if (mine !== turn) return;
@@ -155,6 +156,7 @@
       $("status").textContent = notes();
       captions();
       paint();
+      $("stage").ariaBusy = "false";
     } catch (error) {
       if (mine === turn) $("status").textContent = `This picture cannot be shown: ${error.message}.`;
     }

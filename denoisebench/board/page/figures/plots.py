@@ -202,7 +202,8 @@ def _dot(axes: Axes, point: Point, identity: str) -> None:
             x, y = (ends, across) if along == "x" else (across, ends)
             axes.plot(x, y, color=colour, linewidth=1.2, zorder=2)
     (dot,) = axes.plot([point.x], [point.y], marker=MARKERS[point.kind], color=colour,
-                       markeredgecolor=COLOURS["paper"], markersize=9, zorder=3)  # fmt: skip
+                       linestyle="none", markeredgecolor=COLOURS["paper"], markersize=9,
+                       zorder=3)  # fmt: skip
     dot.set_url(point.href)
     dot.set_gid(identity)
 

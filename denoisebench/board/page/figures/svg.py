@@ -93,6 +93,7 @@ def inline(figure: Figure, name: str, label: str, titles: Mapping[str, str]) -> 
 
 def _name_links(group: ElementTree.Element, title: str) -> None:
     for link in group.iter(f"{{{SVG}}}a"):
+        link.attrib.pop("target", None)
         link.set("aria-label", title)
         said = ElementTree.Element(f"{{{SVG}}}title")
         said.text = title
