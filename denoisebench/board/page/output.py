@@ -8,7 +8,7 @@ from denoisebench.scoring.result import write_text
 
 MARK = "page.json"
 MADE_BY = "denoisebench publish"
-OURS = ("assets/**/*", "runs/**/*", "pictures/**/*", "*.html")
+OURS = ("*.html", "assets", "assets/**/*", "runs", "runs/**/*", "pictures", "pictures/**/*")
 """What a page may hold; files of these names that a rendering did not write are removed."""
 
 
@@ -37,16 +37,13 @@ class Output:
 
     def finish(self) -> None:
         """Remove what an earlier page left: no picture outlives the page it was made for."""
-        for pattern in OURS:
-            for path in sorted(self.root.glob(pattern), reverse=True):
-                if path.is_file() and path not in self._written:
-                    path.unlink()
-                elif path.is_dir() and not any(path.iterdir()):
+        found = {path for pattern in OURS for path in self.root.glob(pattern)}
+        for path in sorted(found - self._written, reverse=True):  # what is in a folder before it
+            if path.is_dir() and not path.is_symlink():
+                if not any(path.iterdir()):
                     path.rmdir()
-
-    def size(self) -> int:
-        """Bytes of all that was written."""
-        return sum(path.stat().st_size for path in self._written)
+            else:
+                path.unlink()
 
 
 def refuse(root: Path) -> None:

@@ -29,8 +29,10 @@ from denoisebench.scoring.result import (
 from denoisebench.training.log import Record, append
 
 UNITS = {"psnr": ("dB", "higher"), "ssim": ("", "higher"), "lpips": ("", "lower")}
-FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-         "--disable-background-networking --disable-component-update --disable-sync").split()  # fmt: skip
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 PATIENTS, EACH = 12, 2
 SIDE = 96
 
@@ -42,7 +44,7 @@ def metric(name: str, mean: float | None) -> MetricResult:
                         n=24, missing=0)  # fmt: skip
 
 
-def write_run(runs: Path, folder: str, method: str, psnr: float | None, **changes) -> Path:
+def run_folder(runs: Path, folder: str, method: str, psnr: float | None, **changes) -> Path:
     """Write a run's folder as `denoisebench run` leaves it, with scores of twelve patients."""
     path = runs / folder
     path.mkdir(parents=True)
@@ -76,7 +78,7 @@ def slice_key(number: int) -> str:
 
 @pytest.fixture
 def make_run(tmp_path) -> Callable[..., Path]:
-    return lambda folder, method, psnr, **changes: write_run(
+    return lambda folder, method, psnr, **changes: run_folder(
         tmp_path / "runs", folder, method, psnr, **changes
     )
 
@@ -89,10 +91,10 @@ def write_log(path: Path) -> None:
         append(path, record)
 
 
-def write_example(runs: Path) -> None:
+def example_runs(runs: Path) -> None:
     """A board with a bit of everything: twins, ties, a baseline, a diverged run, sidecars."""
-    twin = write_run(runs, "resunet-l1-11111111", "resunet · l1", 30.0)
-    gan = write_run(
+    twin = run_folder(runs, "resunet-l1-11111111", "resunet · l1", 30.0)
+    gan = run_folder(
         runs, "resunet-cgan+l1-22222222", "resunet · cgan + 100*l1", 28.0,
         twin=f"{twin.name:0<64}"[:64],
         health=Health(real_accuracy=0.8, fake_accuracy=0.75, saturated=0.1, gradient_ratio=0.02,
@@ -100,10 +102,10 @@ def write_example(runs: Path) -> None:
     )  # fmt: skip
     baseline = {"kind": "baseline", "parameters": 0, "macs": None, "train_seconds": 0.0,
                 "seeds": (), "device": "CPU, 1 core"}  # fmt: skip
-    write_run(runs, "bm3d-33333333", "bm3d", 30.02, licence="non-commercial", **baseline)
-    write_run(runs, "median-44444444", "median(size=5)", 24.0, **baseline)
-    write_run(runs, "noisy-55555555", "noisy", 14.15, **baseline)
-    write_run(runs, "unet7-l1-66666666", "unet7 · l1", None, status="diverged",
+    run_folder(runs, "bm3d-33333333", "bm3d", 30.0, licence="non-commercial", **baseline)
+    run_folder(runs, "median-44444444", "median(size=5)", 24.0, **baseline)
+    run_folder(runs, "noisy-55555555", "noisy", 14.15, **baseline)
+    run_folder(runs, "unet7-l1-66666666", "unet7 · l1", None, status="diverged",
               reason="the loss is NaN at step 40", device="NVIDIA H200")  # fmt: skip
     write_log(gan / "log.jsonl")
     recipe = f"{gan.name:0<64}"[:64]
@@ -144,7 +146,7 @@ def write_album(site: Site, output: Output, count: int = 3) -> Album:
     return Album(folder, shown, tuple(painters), (), (-160.0, 240.0), 78.4, False)
 
 
-def write_page(runs: Path, out: Path, *, pictures: bool = True) -> Site:
+def page_of(runs: Path, out: Path, *, pictures: bool = True) -> Site:
     found, problems = collect(runs)
     site = Site(found, boards(found), problems, find())
     output = Output(out)
@@ -156,11 +158,26 @@ def write_page(runs: Path, out: Path, *, pictures: bool = True) -> Site:
 
 
 @pytest.fixture(scope="session")
+def write_run() -> Callable[..., Path]:
+    return run_folder
+
+
+@pytest.fixture
+def write_example() -> Callable[[Path], None]:
+    return example_runs
+
+
+@pytest.fixture(scope="session")
+def write_page() -> Callable[..., Site]:
+    return page_of
+
+
+@pytest.fixture(scope="session")
 def example(tmp_path_factory) -> Path:
     """The example's page."""
     folder = tmp_path_factory.mktemp("example")
-    write_example(folder / "runs")
-    write_page(folder / "runs", folder / "page")
+    example_runs(folder / "runs")
+    page_of(folder / "runs", folder / "page")
     return folder / "page"
 
 
@@ -168,9 +185,9 @@ def example(tmp_path_factory) -> Path:
 def two_boards(tmp_path_factory) -> Path:
     """A page of two boards, without pictures."""
     folder = tmp_path_factory.mktemp("two")
-    write_example(folder / "runs")
-    write_run(folder / "runs", "other", "resunet · mse", 31.0, task="ct-sigma50-wide")
-    write_page(folder / "runs", folder / "page", pictures=False)
+    example_runs(folder / "runs")
+    run_folder(folder / "runs", "other", "resunet · mse", 31.0, task="ct-sigma50-wide")
+    page_of(folder / "runs", folder / "page", pictures=False)
     return folder / "page"
 
 

@@ -158,7 +158,9 @@
       paint();
       $("stage").ariaBusy = "false";
     } catch (error) {
-      if (mine === turn) $("status").textContent = `This picture cannot be shown: ${error.message}.`;
+      if (mine !== turn) return;
+      $("status").textContent = `This picture cannot be shown: ${error.message}.`;
+      $("stage").ariaBusy = "false";
     }
   }
 
