@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from denoisebench.board.board import Board, Row
 from denoisebench.board.page.figures.svg import COLOURS, house_style, inline, plain
-from denoisebench.board.page.tables import count
+from denoisebench.board.page.tables import count, duration
 from denoisebench.scoring.result import MetricResult
 
 PERCEPTUAL = ("lpips", "dists")
@@ -51,6 +51,7 @@ class Scale:
     Attributes:
         value: of a row, with its interval; None where it has none.
         logarithmic: for costs, which span decades.
+        written: how its values are written.
     """
 
     title: str
@@ -58,6 +59,7 @@ class Scale:
     caption: str
     value: Callable[[Row], MetricResult | float | None]
     logarithmic: bool = True
+    written: Callable[[float], str] = count
 
 
 def plots(board: Board, kind: Callable[[Row], str], href: Callable[[Row], str]) -> tuple[Plot, ...]:
@@ -111,15 +113,16 @@ def _perception(ranked_by: str, name: str) -> Scale:
 def _time(device: str) -> Scale:
     return Scale(
         f"Quality and time on {device}",
-        "milliseconds a slice",
+        "time a slice",
         f"Only rows timed on {device}: times of different devices do not compare.",
-        lambda row: _milliseconds(row, device),
+        lambda row: _seconds(row, device),
+        written=duration,
     )
 
 
-def _milliseconds(row: Row, device: str) -> float | None:
+def _seconds(row: Row, device: str) -> float | None:
     seconds = row.result.seconds_per_slice
-    return 1000 * seconds if seconds and row.result.device == device else None
+    return seconds if seconds and row.result.device == device else None
 
 
 def _point(board: Board, row: Row, axis: Scale, kind: str, href: str) -> Point | None:
@@ -176,7 +179,10 @@ def _draw(
         axes.set_ylabel(plain(f"{board.ranked_by} {f'({unit})' if unit else ''}".strip()))
         if axis.logarithmic:
             axes.set_xscale("log")
-            label_decades(axes.xaxis, [point.x for point in points])
+            values = [point.x for point in points]
+            if max(values) < 3 * min(values):  # room for two round numbers
+                axes.set_xlim(min(values) / 2, max(values) * 2)
+            label_decades(axes.xaxis, values, axis.written)
         axes.margins(0.16, 0.12)
         _join_twins(axes, points)
         titles = {}
@@ -191,7 +197,8 @@ def _draw(
 
 
 def _told(board: Board, axis: Scale, point: Point) -> str:
-    return f"{point.row.result.method}: {board.ranked_by} {point.y:.4g}, {axis.label} {point.x:.4g}"
+    x = axis.written(point.x) if axis.logarithmic else f"{point.x:.4g}"
+    return f"{point.row.result.method}: {board.ranked_by} {point.y:.4g}, {axis.label} {x}"
 
 
 def _dot(axes: Axes, point: Point, identity: str) -> None:
@@ -248,14 +255,16 @@ def _names(axes: Axes, points: Sequence[Point]) -> None:
                 break
 
 
-def label_decades(axis: Axis, values: Sequence[float]) -> None:
+def label_decades(
+    axis: Axis, values: Sequence[float], written: Callable[[float], str] = count
+) -> None:
     """Write round numbers along a logarithmic axis: 1, 2, 5, 10, or decades where there are many.
 
     Not powers of ten: matplotlib writes those as formulas, which stay TeX in an SVG's text.
     """
     wide = max(values) > 30 * min(values)
     axis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5), numticks=8))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
     axis.set_minor_formatter(NullFormatter())
 
 
