@@ -93,7 +93,7 @@ def write_log(path: Path) -> None:
 
 def example_runs(runs: Path) -> None:
     """A board with a bit of everything: twins, ties, a baseline, a diverged run, sidecars."""
-    twin = run_folder(runs, "resunet-l1-11111111", "resunet · l1", 30.0)
+    twin = run_folder(runs, "resunet-l1-11111111", "resunet · l1", 29.999)
     gan = run_folder(
         runs, "resunet-cgan+l1-22222222", "resunet · cgan + 100*l1", 28.0,
         twin=f"{twin.name:0<64}"[:64],

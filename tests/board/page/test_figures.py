@@ -136,3 +136,13 @@ def test_curves_with_the_same_axes_share_a_plot():
         recipe="r", columns={}, curves={"a": curve("NPS"), "b": curve("NPS"), "c": curve("TTF")}
     )
     assert [plot.title for plot in finding_curves(finding, "physics")] == ["NPS", "TTF"]
+
+
+@pytest.mark.parametrize("times", [(0.45, 0.48), (0.1, 0.1), (1e-4, 20.0), (0.9, 3.0)])
+def test_a_time_axis_has_a_few_round_numbers(draw, make_run, times):
+    for number, seconds in enumerate(times):
+        make_run(f"r{number}", f"m{number}", 30.0 + number, seconds_per_slice=seconds)
+    timed = next(plot for plot in draw() if " time " in plot.title)
+    ticks = re.findall(r">([\d.]+) m?s<", timed.svg)
+    assert 2 <= len(ticks) <= 8
+    assert {tick.strip("0.")[:1] for tick in ticks} <= {"1", "2", "5"}

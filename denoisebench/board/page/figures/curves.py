@@ -102,7 +102,7 @@ def _figure(
                       linewidth=1.8, label=plain(label, 40).lstrip("_") or "?")  # fmt: skip
         if log and all(value > 0 for _, y in shown.values() for value in y):
             axes.set_yscale("log")
-            label_decades(axes.yaxis, [value for _, y in shown.values() for value in y])
+            label_decades(axes.yaxis)
         if limits:
             axes.set_ylim(limits[0] - 0.03, limits[1] + 0.03)
         axes.set_xlabel(plain(x_label, 60))

@@ -1,5 +1,6 @@
 """Plots of a board: what a method scores beside how its pictures look, and beside what it costs."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from denoisebench.board.board import Board, Row
 from denoisebench.board.page.figures.svg import COLOURS, house_style, inline, plain
@@ -181,8 +182,8 @@ def _draw(
             axes.set_xscale("log")
             values = [point.x for point in points]
             if max(values) < 3 * min(values):  # room for two round numbers
-                axes.set_xlim(min(values) / 2, max(values) * 2)
-            label_decades(axes.xaxis, values, axis.written)
+                axes.set_xlim(min(values) / 2.5, max(values) * 2.5)
+            label_decades(axes.xaxis, axis.written)
         axes.margins(0.16, 0.12)
         _join_twins(axes, points)
         titles = {}
@@ -255,15 +256,16 @@ def _names(axes: Axes, points: Sequence[Point]) -> None:
                 break
 
 
-def label_decades(
-    axis: Axis, values: Sequence[float], written: Callable[[float], str] = count
-) -> None:
+def label_decades(axis: Axis, written: Callable[[float], str] = count) -> None:
     """Write round numbers along a logarithmic axis: 1, 2, 5, 10, or decades where there are many.
 
     Not powers of ten: matplotlib writes those as formulas, which stay TeX in an SVG's text.
     """
-    wide = max(values) > 30 * min(values)
-    axis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5), numticks=8))
+    low, high = axis.get_view_interval()
+    steps = (1,) if high > 300 * low else (1, 2, 5)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
     axis.set_minor_formatter(NullFormatter())
 
