@@ -52,7 +52,10 @@ def test_the_wheel_holds_every_module_and_file_of_the_package(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
     for folder, name in (("denoisebench", "denoisebench"), ("registry", "denoisebench/registry")):
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in (".py", ".toml", ".typed") and "__pycache__" not in path.parts:
+            if (
+                path.suffix in (".py", ".toml", ".typed", ".html", ".css", ".js")
+                and "__pycache__" not in path.parts
+            ):
                 assert f"{name}/{path.relative_to(ROOT / folder)}" in inside
     assert not [name for name in inside if name.startswith("tests")]
 

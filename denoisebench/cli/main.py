@@ -15,6 +15,7 @@ from denoisebench.cli.check import check
 from denoisebench.cli.doctor import doctor
 from denoisebench.cli.leaderboard import leaderboard
 from denoisebench.cli.new import new
+from denoisebench.cli.publish import publish
 from denoisebench.cli.run import run
 from denoisebench.cli.submit import submit
 from denoisebench.cli.verify import verify
@@ -23,7 +24,7 @@ from denoisebench.errors import Unavailable, UsageError
 
 PANELS = {
     "Train": ["run"],
-    "Look": ["list", "info", "leaderboard"],
+    "Look": ["list", "info", "leaderboard", "publish"],
     "Trust": ["audit", "verify", "submit"],
     "Write": ["new", "check"],
     "Set up": ["weights", "doctor"],
@@ -48,7 +49,9 @@ def group() -> None:
     """
 
 
-COMMANDS = (run, list_, info, leaderboard, audit, verify, submit, new, check, weights, doctor)
+COMMANDS = (
+    run, list_, info, leaderboard, publish, audit, verify, submit, new, check, weights, doctor
+)  # fmt: skip
 for command in COMMANDS:
     group.add_command(command)
 

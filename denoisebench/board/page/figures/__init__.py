@@ -1,0 +1,1 @@
+"""Figures of the page: matplotlib draws them, and they take on the page's colours."""

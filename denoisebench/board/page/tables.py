@@ -1,0 +1,250 @@
+"""Tables of a board as the page shows them: text for readers, numbers to sort by."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+from denoisebench.board.board import Board, Entry, Row
+from denoisebench.scoring.result import Finding, MetricResult
+from denoisebench.scoring.statistics import Difference
+
+DECIMALS = {"dB": 2, "HU": 1, "": 4}
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, its unit, which end is better ("higher", "lower" or neither)."""
+
+    name: str
+    unit: str = ""
+    better: str = ""
+    hint: str = ""
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better."""
+        return {"higher": "↑", "lower": "↓"}.get(self.better, "")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a column; `sort` is None where there is nothing to sort by."""
+
+    text: str
+    sort: float | None = None
+    interval: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table.
+
+    Attributes:
+        place: counted from the top, 1 first.
+        ranks: best and worst rank that the patients leave open; None where it has no rank.
+        group: number of its tie group: no row of it shares a rank with one of another group.
+        href: of the run's page.
+        kind: "network", "gan" or "baseline".
+        status: why it has no rank, "done" otherwise.
+    """
+
+    place: int
+    ranks: tuple[int, int] | None
+    group: int
+    method: str
+    href: str
+    kind: str
+    status: str
+    reason: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; `size` is the number of ranks."""
+
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    size: int
+
+
+@dataclass(frozen=True)
+class People:
+    """What a table must know of rows beside their results.
+
+    Attributes:
+        entry: the run behind a row.
+        kind: "network", "gan" or "baseline".
+        href: of a row's page.
+    """
+
+    entry: Callable[[Row], Entry]
+    kind: Callable[[Row], str]
+    href: Callable[[Row], str]
+
+
+def scores(board: Board, people: People) -> Table:
+    """Build the ranked table: metrics, then cost."""
+    verified = any(people.entry(row).verification for row in board.rows)
+    columns = [_metric_column(board, name) for name in board.metrics]
+    columns += [Column("re-measured", hint="by denoisebench verify")] if verified else []
+    columns += [
+        Column("parameters", better="lower"),
+        Column("MACs", "a slice", better="lower", hint="multiply-accumulates of the network"),
+        Column("training", better="lower"),
+        Column("per slice", better="lower", hint="median; compare within one device"),
+        Column("memory", "training", better="lower", hint="peak while training"),
+        Column("device"),
+    ]
+
+    def cells(row: Row) -> list[Cell]:
+        result = row.result
+        found = [
+            metric_cell(result.metrics.get(name), interval=name == board.ranked_by)
+            for name in board.metrics
+        ]
+        found += [_verified(people.entry(row))] if verified else []
+        return [
+            *found,
+            Cell(count(result.parameters), result.parameters or None),
+            Cell(count(result.macs), result.macs),
+            Cell(duration(result.train_seconds), result.train_seconds or None),
+            Cell(duration(result.seconds_per_slice), result.seconds_per_slice),
+            Cell(memory(result.peak_memory), result.peak_memory),
+            Cell(result.device),
+        ]
+
+    return _table(board, people, columns, cells, board.rows)
+
+
+def differences(board: Board, people: People) -> Table | None:
+    """Build the table of paired differences; None where the board has none."""
+    others = list(dict.fromkeys(name for row in reversed(board.rows) for name in row.versus))
+    if not others:
+        return None
+    unit = board.rows[0].result.metrics[board.ranked_by].unit
+    columns = [Column(f"minus {name}", unit) for name in others]
+
+    def cells(row: Row) -> list[Cell]:
+        return [difference_cell(row.versus.get(name), unit) for name in others]
+
+    return _table(board, people, columns, cells, [row for row in board.rows if row.rank])
+
+
+def findings(board: Board, people: People) -> Table | None:
+    """Build the table of what audits and physics found; None where nothing was looked for."""
+    columns: dict[str, Column] = {}
+    for row in board.rows:
+        for name, value in _found(people.entry(row)).items():
+            columns.setdefault(name, Column(name, value.unit, value.better))
+    if not columns:
+        return None
+
+    def cells(row: Row) -> list[Cell]:
+        found = _found(people.entry(row))
+        return [metric_cell(found.get(name), interval=True) for name in columns]
+
+    shown = [row for row in board.rows if _found(people.entry(row))]
+    return _table(board, people, list(columns.values()), cells, shown)
+
+
+def _found(entry: Entry) -> dict[str, MetricResult]:
+    both: list[Finding] = [found for found in (entry.audit, entry.physics) if found]
+    return {name: value for finding in both for name, value in finding.columns.items()}
+
+
+def _table(
+    board: Board,
+    people: People,
+    columns: Sequence[Column],
+    cells: Callable[[Row], Sequence[Cell]],
+    rows: Sequence[Row],
+) -> Table:
+    """Lay out rows; a column in which nothing stands is left out."""
+    lines, group, furthest = [], 0, 0
+    contents = [tuple(cells(row)) for row in rows]
+    filled = [
+        any(cell.text != MISSING for cell in column) for column in zip(*contents, strict=True)
+    ]
+    for place, (row, content) in enumerate(zip(rows, contents, strict=True), 1):
+        ranks = row.ranks or ((row.rank, row.rank) if row.rank else None)
+        if ranks is None or ranks[0] > furthest:
+            group += 1
+        furthest = max(furthest, ranks[1] if ranks else 0)
+        result = row.result
+        lines.append(
+            Line(place, ranks, group, result.method, people.href(row), people.kind(row),
+                 result.status if row.rank is None else "done", result.reason or "",
+                 tuple(compress(content, filled)))
+        )  # fmt: skip
+    return Table(
+        tuple(compress(columns, filled)),
+        tuple(lines),
+        sum(row.rank is not None for row in board.rows),
+    )
+
+
+def _metric_column(board: Board, name: str) -> Column:
+    for row in board.rows:
+        if metric := row.result.metrics.get(name):
+            return Column(name, metric.unit, metric.better)
+    return Column(name)
+
+
+def metric_cell(metric: MetricResult | None, *, interval: bool) -> Cell:
+    """Write a metric's mean, and its interval where that is asked for."""
+    if metric is None or metric.mean is None:
+        return Cell(MISSING)
+    decimals = DECIMALS.get(metric.unit, 3)
+    ends = ""
+    if interval and metric.lo is not None and metric.hi is not None:
+        ends = f"[{metric.lo:.{decimals}f}, {metric.hi:.{decimals}f}]"
+    return Cell(f"{metric.mean:.{decimals}f}", metric.mean, ends)
+
+
+def difference_cell(found: Difference | None, unit: str) -> Cell:
+    """Write a paired difference, its interval, and on how many patients it is above zero."""
+    if found is None:
+        return Cell(MISSING)
+    decimals = DECIMALS.get(unit, 3)
+    ends = ""
+    if found.low is not None and found.high is not None:
+        ends = f"[{found.low:+.{decimals}f}, {found.high:+.{decimals}f}]\n"
+    ends += f"higher on {found.above} of {found.patients}"
+    return Cell(f"{found.mean:+.{decimals}f}", found.mean, ends)
+
+
+def _verified(entry: Entry) -> Cell:
+    found = entry.verification
+    if found is None:
+        return Cell(MISSING)
+    unit = getattr(entry.result.metrics.get(found.metric), "unit", "")
+    value = f"{found.measured:.{DECIMALS.get(unit, 3)}f}"
+    return Cell(value, found.measured, "as reported" if found.passed else found.reason or "refused")
+
+
+def count(number: float | None) -> str:
+    """Write a number of any size: 0.5, 87, 2.9 M."""
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number and number >= size:
+            return f"{number / size:.3g} {letter}"
+    return f"{number:g}" if number else MISSING
+
+
+def memory(size: int | None) -> str:
+    """Write bytes: 1.4 GiB."""
+    if not size:
+        return MISSING
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds: 13 ms, 1.4 s, 2.0 min, 3.1 h."""
+    if not seconds:
+        return MISSING
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
