@@ -156,6 +156,6 @@ def _mean_verification(found: Sequence[Verification | None]) -> Verification | N
         return None
     means = {
         "reported": fmean(each.reported for each in known),
-        "measured": fmean(each.measured for each in known),
+        "measured": _mean([each.measured for each in known]),
     }
     return known[0].model_copy(update=means)

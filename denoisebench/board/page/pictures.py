@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from denoisebench.board.board import Board, Entry
+from denoisebench.board.board import Board
 from denoisebench.board.page.output import Output
 from denoisebench.board.page.pixels import script
+from denoisebench.board.seeds import Entry
 from denoisebench.data.dataset import DataSet, spread
 from denoisebench.data.scan import Slice
 from denoisebench.errors import UsageError

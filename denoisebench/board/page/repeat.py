@@ -2,7 +2,7 @@
 
 import shlex
 
-from denoisebench.board.board import Entry
+from denoisebench.board.seeds import Entry
 from denoisebench.errors import UsageError
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.result import Result

@@ -6,7 +6,6 @@ from typing import Any
 
 import tomli_w
 
-from denoisebench.board.board import Entry
 from denoisebench.board.page import repeat
 from denoisebench.board.page.figures.curves import finding_curves, training_curves
 from denoisebench.board.page.tables import (
@@ -17,6 +16,7 @@ from denoisebench.board.page.tables import (
     memory,
     metric_cell,
 )
+from denoisebench.board.seeds import Entry
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.result import Finding, Health, MetricResult, Result
 from denoisebench.training import log
@@ -109,13 +109,13 @@ def _verification(entry: Entry) -> Facts:
     if found is None:
         return []
     verdict = "passed" if found.passed else f"not passed: {found.reason or 'no reason given'}"
-    return [
-        ("verdict", verdict),
-        (f"{found.metric} as reported", f"{found.reported:.4f}"),
-        (f"{found.metric} as measured again", f"{found.measured:.4f}"),
-        ("difference", f"{found.measured - found.reported:+.4f}"),
-        *_told(found.details),
-    ]
+    told = [("verdict", verdict), (f"{found.metric} as reported", f"{found.reported:.4f}")]
+    if found.measured is not None:
+        told += [
+            (f"{found.metric} as measured again", f"{found.measured:.4f}"),
+            ("difference", f"{found.measured - found.reported:+.4f}"),
+        ]
+    return [*told, *_told(found.details)]
 
 
 def _finding(name: str, found: Finding) -> dict[str, Any]:

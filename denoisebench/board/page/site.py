@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from denoisebench import __version__
 from denoisebench.board import render
-from denoisebench.board.board import Board, Entry, Row
+from denoisebench.board.board import Board, Row
 from denoisebench.board.page import tables
 from denoisebench.board.page.figures.plots import Plot, plots
 from denoisebench.board.page.output import Output
@@ -18,6 +18,8 @@ from denoisebench.board.page.pictures import CLEAN, Album
 from denoisebench.board.page.pixels import OFFSET_HU, STEP_HU
 from denoisebench.board.page.repeat import recipe_of
 from denoisebench.board.page.run_page import run_facts
+from denoisebench.board.render.frame import beside, seeds
+from denoisebench.board.seeds import Entry
 from denoisebench.plugins.find import Catalogue
 
 HERE = Path(__file__).parent
@@ -57,9 +59,13 @@ class Site:
         return self.slugs[next(i for i, e in enumerate(self.entries) if e is entry)]
 
     def entry(self, row: Row) -> Entry:
-        """Return the run behind a row."""
-        wanted = (row.folder, row.result.recipe)
-        return next(e for e in self.entries if (e.folder, e.result.recipe) == wanted)
+        """Return the run behind a row: that with the first seed where there are several."""
+        return self.runs(row)[0]
+
+    def runs(self, row: Row) -> list[Entry]:
+        """Return the runs behind a row, as they were read: a row may call one partial."""
+        wanted = [(one.folder, one.result.recipe) for one in row.members]
+        return [e for e in self.entries if (e.folder, e.result.recipe) in wanted]
 
     def members(self, board: Board) -> list[tuple[str, Entry]]:
         """Return the runs of a board's rows, each with its slug."""
@@ -130,14 +136,14 @@ def _board_facts(site: Site, board: Board) -> dict[str, Any]:
     def href(row: Row) -> str:
         return f"runs/{site.slug(site.entry(row))}.html"
 
-    people = tables.People(site.entry, kind, href)
+    people = tables.People(kind, href)
     drawn: tuple[Plot, ...] = plots(board, kind, href) if board.metrics else ()
     return {
         "summary": _summary(board),
         "ranked_by": board.ranked_by,
         "scores": tables.scores(board, people),
         "differences": tables.differences(board, people),
-        "findings": tables.findings(board, people),
+        "beside": beside(board),
         "notes": render.notes(board),
         "plots": drawn,
     }
@@ -164,16 +170,18 @@ def _summary(board: Board) -> str:
 def _place(site: Site, entry: Entry, albums: Mapping[str, Album]) -> dict[str, Any]:
     """Say where a run stands: its board, its rank there, its twin, its pictures."""
     found = [(board, row) for board in site.boards for row in board.rows]
-    own = next(((board, row) for board, row in found if site.entry(row) is entry), None)
-    if own is None:
-        return {"home": "index.html", "standing": "", "twin": None, "comparison": ""}
-    board, row = own
+    # Every entry stands on a board: `boards` leaves none out.
+    board, row = next(pair for pair in found if any(one is entry for one in site.runs(pair[1])))
     album, slug = albums.get(site.folder(board)), site.slug(entry)
+    others = [one for one in site.runs(row) if one is not entry]
     pictured = album is not None and any(painter.key == slug for painter in album.painters)
     link = f"compare-{site.folder(board)}.html#a={slug}&b={CLEAN}"
     return {
         "home": site.home(board),
         "standing": _standing(board, row),
+        "status": row.result.status,
+        "reason": row.result.reason,
+        "seeds": [(one.result.seeds[0], f"{site.slug(one)}.html") for one in others],
         "twin": _twin(site, board, row),
         "comparison": link if pictured else "",
     }
@@ -187,13 +195,15 @@ def _standing(board: Board, row: Row) -> str:
     score = tables.metric_cell(row.result.metrics[board.ranked_by], interval=True)
     unit = row.result.metrics[board.ranked_by].unit
     others = sum(other.rank is not None for other in board.rows)
-    return f"{rank} of {others} by {board.ranked_by}: {score.text} {unit} {score.interval}".strip()
+    found = f"{rank} of {others} by {board.ranked_by}: {score.text} {unit} {score.interval}".strip()
+    return f"{found}, over {told}" if (told := seeds(board, row)) else found
 
 
 def _twin(site: Site, board: Board, row: Row) -> dict[str, str] | None:
     """Link a GAN's row to the same training without the GAN, with what lies between them."""
+    twins = {one.result.twin for one in row.members if one.result.twin}
     for other in board.rows:
-        if row.result.twin and other.result.recipe == row.result.twin:
+        if twins & {one.result.recipe for one in other.members}:
             cell = tables.difference_cell(row.versus.get("twin"), "dB")
             apart = f"{board.ranked_by} {cell.text} {cell.interval}".replace("\n", ", ")
             href = f"{site.slug(site.entry(other))}.html"

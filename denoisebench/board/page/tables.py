@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
-from denoisebench.board.board import Board, Entry, Row
-from denoisebench.scoring.result import Finding, MetricResult
+from denoisebench.board.board import Board, Row
+from denoisebench.board.render.frame import seeds
+from denoisebench.scoring.result import MetricResult
 from denoisebench.scoring.statistics import Difference
 
 DECIMALS = {"dB": 2, "HU": 1, "": 4}
@@ -44,7 +45,8 @@ class Line:
         place: counted from the top, 1 first.
         ranks: best and worst rank that the patients leave open; None where it has no rank.
         group: number of its tie group: no row of it shares a rank with one of another group.
-        href: of the run's page.
+        seeds: how many trainings stand behind it and how much they differ; empty for one.
+        href: of the run's page, the first one's where there are several seeds.
         kind: "network", "gan" or "baseline".
         status: why it has no rank, "done" otherwise.
     """
@@ -53,6 +55,7 @@ class Line:
     ranks: tuple[int, int] | None
     group: int
     method: str
+    seeds: str
     href: str
     kind: str
     status: str
@@ -74,29 +77,18 @@ class People:
     """What a table must know of rows beside their results.
 
     Attributes:
-        entry: the run behind a row.
         kind: "network", "gan" or "baseline".
         href: of a row's page.
     """
 
-    entry: Callable[[Row], Entry]
     kind: Callable[[Row], str]
     href: Callable[[Row], str]
 
 
 def scores(board: Board, people: People) -> Table:
-    """Build the ranked table: metrics, then cost."""
-    verified = any(people.entry(row).verification for row in board.rows)
+    """Build the ranked table; what depends on a device stands in tables of its own."""
     columns = [_metric_column(board, name) for name in board.metrics]
-    columns += [Column("re-measured", hint="by denoisebench verify")] if verified else []
-    columns += [
-        Column("parameters", better="lower"),
-        Column("MACs", "a slice", better="lower", hint="multiply-accumulates of the network"),
-        Column("training", better="lower"),
-        Column("per slice", better="lower", hint="median; compare within one device"),
-        Column("memory", "training", better="lower", hint="peak while training"),
-        Column("device"),
-    ]
+    columns += [Column("parameters", better="lower")]
 
     def cells(row: Row) -> list[Cell]:
         result = row.result
@@ -104,16 +96,7 @@ def scores(board: Board, people: People) -> Table:
             metric_cell(result.metrics.get(name), interval=name == board.ranked_by)
             for name in board.metrics
         ]
-        found += [_verified(people.entry(row))] if verified else []
-        return [
-            *found,
-            Cell(count(result.parameters), result.parameters or None),
-            Cell(count(result.macs), result.macs),
-            Cell(duration(result.train_seconds), result.train_seconds or None),
-            Cell(duration(result.seconds_per_slice), result.seconds_per_slice),
-            Cell(memory(result.peak_memory), result.peak_memory),
-            Cell(result.device),
-        ]
+        return [*found, Cell(count(result.parameters), result.parameters or None)]
 
     return _table(board, people, columns, cells, board.rows)
 
@@ -130,28 +113,6 @@ def differences(board: Board, people: People) -> Table | None:
         return [difference_cell(row.versus.get(name), unit) for name in others]
 
     return _table(board, people, columns, cells, [row for row in board.rows if row.rank])
-
-
-def findings(board: Board, people: People) -> Table | None:
-    """Build the table of what audits and physics found; None where nothing was looked for."""
-    columns: dict[str, Column] = {}
-    for row in board.rows:
-        for name, value in _found(people.entry(row)).items():
-            columns.setdefault(name, Column(name, value.unit, value.better))
-    if not columns:
-        return None
-
-    def cells(row: Row) -> list[Cell]:
-        found = _found(people.entry(row))
-        return [metric_cell(found.get(name), interval=True) for name in columns]
-
-    shown = [row for row in board.rows if _found(people.entry(row))]
-    return _table(board, people, list(columns.values()), cells, shown)
-
-
-def _found(entry: Entry) -> dict[str, MetricResult]:
-    both: list[Finding] = [found for found in (entry.audit, entry.physics) if found]
-    return {name: value for finding in both for name, value in finding.columns.items()}
 
 
 def _table(
@@ -174,9 +135,9 @@ def _table(
         furthest = max(furthest, ranks[1] if ranks else 0)
         result = row.result
         lines.append(
-            Line(place, ranks, group, result.method, people.href(row), people.kind(row),
-                 result.status if row.rank is None else "done", result.reason or "",
-                 tuple(compress(content, filled)))
+            Line(place, ranks, group, result.method, seeds(board, row), people.href(row),
+                 people.kind(row), result.status if row.rank is None else "done",
+                 result.reason or "", tuple(compress(content, filled)))
         )  # fmt: skip
     return Table(
         tuple(compress(columns, filled)),
@@ -213,15 +174,6 @@ def difference_cell(found: Difference | None, unit: str) -> Cell:
         ends = f"[{found.low:+.{decimals}f}, {found.high:+.{decimals}f}]\n"
     ends += f"higher on {found.above} of {found.patients}"
     return Cell(f"{found.mean:+.{decimals}f}", found.mean, ends)
-
-
-def _verified(entry: Entry) -> Cell:
-    found = entry.verification
-    if found is None:
-        return Cell(MISSING)
-    unit = getattr(entry.result.metrics.get(found.metric), "unit", "")
-    value = f"{found.measured:.{DECIMALS.get(unit, 3)}f}"
-    return Cell(value, found.measured, "as reported" if found.passed else found.reason or "refused")
 
 
 def count(number: float | None) -> str:

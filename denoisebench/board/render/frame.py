@@ -48,11 +48,16 @@ class Frame:
 
 def frame(board: Board) -> Frame:
     """Say what a board says; tables in which nothing would stand are left out."""
-    tables = [_main(board), *_paired(board), *_measured_again(board), *_costs(board)]
-    tables += [*_health(board), *_best(board)]
+    tables = (_main(board), *_paired(board), *beside(board))
+    return Frame(title(board), tables, tuple(notes(board)))
+
+
+def beside(board: Board) -> tuple[Table, ...]:
+    """Say what is known of rows beside their scores: cost, a GAN's health, what audits found."""
+    tables = [*_measured_again(board), *_costs(board), *_health(board), *_best(board)]
     tables += _found(board, "hallucination audit [95 % interval]", "audit")
     tables += _found(board, "CT physics [95 % interval]", "physics")
-    return Frame(title(board), tuple(tables), tuple(notes(board)))
+    return tuple(tables)
 
 
 def title(board: Board) -> str:
@@ -86,7 +91,7 @@ def notes(board: Board) -> list[str]:
         unit = board.rows[0].result.metrics[board.ranked_by].unit
         least = f"{_number(board.detectable, unit)} {unit}".strip()
         found.append(f"smallest detectable difference between neighbours: {least} (power of 80 %)")
-    if any(_spread(board, row) for row in board.rows):
+    if any(seeds(board, row) for row in board.rows):
         found.append("seeds: ± is the standard deviation between trainings with other seeds")
     found += [f"on another board: {told}" for told in board.elsewhere]
     results = [row.result for row in board.rows]
@@ -130,11 +135,11 @@ def _rank(row: Row) -> str:
 
 
 def _with_seeds(board: Board, row: Row) -> str:
-    spread = _spread(board, row)
+    spread = seeds(board, row)
     return f"{row.result.method} ({spread})" if spread else row.result.method
 
 
-def _spread(board: Board, row: Row) -> str:
+def seeds(board: Board, row: Row) -> str:
     """How many trainings stand behind a row, and how much they differ."""
     apart = row.entry.spread.get(board.ranked_by)
     if apart is None or not math.isfinite(apart):
@@ -180,11 +185,15 @@ def _measured_again(board: Board) -> list[Table]:
     unit = metric.unit if metric else ""
     columns = {
         "reported": partial(told, lambda found: _number(found.reported, unit)),
-        "measured again": partial(told, lambda found: _number(found.measured, unit)),
+        "measured again": partial(told, lambda found: _measured(found, unit)),
         "verdict": partial(told, lambda found: "as reported" if found.passed else "not confirmed"),
     }
     heading = f"{board.ranked_by} of verified rows, under noise drawn for that alone"
     return [_table(heading, rows, {"method": _method, **columns})] if rows else []
+
+
+def _measured(found: Verification, unit: str) -> str:
+    return MISSING if found.measured is None else _number(found.measured, unit)
 
 
 def _costs(board: Board) -> list[Table]:
