@@ -156,8 +156,12 @@ def test_a_column_sorts_best_first_then_the_other_way_by_keyboard(tab, example):
     assert down[0] == "bm3d"
     assert down[:-1] == up[-2::-1]
     assert down[-1] == up[-1] == "unet7 · l1"  # what has no value comes last either way
+    for _ in range(2):
+        opened.page.get_by_role("button", name="parameters").first.click()
+        assert {each.split()[0] for each in methods(opened)[:3]} == {"resunet", "unet7"}
+    opened.page.get_by_role("button", name="psnr").first.click()
     assert opened.page.locator("table.filtered th[aria-sort]").count() == 1
-    assert opened.page.locator("table.filtered th[aria-sort=ascending]").inner_text()[:4] == "psnr"
+    assert opened.page.locator("table.filtered th[aria-sort=descending]").inner_text()[:4] == "psnr"
 
 
 def test_the_table_is_filtered_by_words_and_by_kind(tab, example):
@@ -205,6 +209,17 @@ def test_an_address_that_makes_no_sense_is_ignored(tab, example, fragment):
     opened = tab().open(example / "compare-board-1.html", fragment)
     assert opened.page.locator("#caption-a").inner_text().startswith("A: bm3d")
     assert opened.wrong == []
+
+
+def test_each_pane_shows_its_own_method_and_x_swaps_them(tab, example):
+    opened = tab().open(example / "compare-board-1.html", "#a=clean&b=noisy")
+    other = PICTURE.replace("pane-a", "pane-b")
+    before = opened.page.evaluate(PICTURE), opened.page.evaluate(other)
+    opened.page.locator("#stage").focus()
+    opened.page.keyboard.press("x")
+    opened.settled()
+    assert (opened.page.evaluate(other), opened.page.evaluate(PICTURE)) == before
+    assert before[0] != before[1]
 
 
 KEYS = ["+", "+", "ArrowRight", "ArrowDown", "-"]

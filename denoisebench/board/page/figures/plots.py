@@ -180,16 +180,17 @@ def _draw(
         axes.set_ylabel(plain(f"{board.ranked_by} {f'({unit})' if unit else ''}".strip()))
         if axis.logarithmic:
             axes.set_xscale("log")
-            values = [point.x for point in points]
-            if max(values) < 3 * min(values):  # room for two round numbers
-                axes.set_xlim(min(values) / 2.5, max(values) * 2.5)
-            label_decades(axes.xaxis, axis.written)
         axes.margins(0.16, 0.12)
         _join_twins(axes, points)
         titles = {}
         for place, point in enumerate(points):
             _dot(axes, point, f"{name}-{place}")
             titles[f"{name}-{place}"] = _told(board, axis, point)
+        if axis.logarithmic:
+            values = [point.x for point in points]
+            if max(values) < 3 * min(values):  # room for two round numbers
+                axes.set_xlim(min(values) / 2.5, max(values) * 2.5)
+            label_decades(axes.xaxis, axis.written)
         figure.draw_without_rendering()  # settles the layout that names are placed in
         _names(axes, points)
         svg = inline(figure, name, f"{axis.title}: {len(points)} methods", titles)
