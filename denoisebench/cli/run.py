@@ -9,8 +9,6 @@ from denoisebench.cli import options
 from denoisebench.errors import UsageError
 
 if TYPE_CHECKING:
-    import torch
-
     from denoisebench.scoring.result import Result
 
 OPTION_PANELS = {
@@ -133,7 +131,7 @@ def run(
             dataset,
             chosen_task,
             catalogue,
-            _device(device),
+            options.torch_device(device),
             out.parent if own else out,
             advance=display.working,
         )
@@ -172,23 +170,6 @@ def run(
             opened = open_run(find_run(result.recipe, bench.runs), catalogue)
             examine(opened, dataset, display, device=bench.device)
     return _print_board(bench.runs, result, as_json)
-
-
-def _device(name: str) -> "torch.device":
-    """Turn --device into a device that is there."""
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"no device named {name!r}; use cpu, cuda, cuda:1, or auto") from None
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"device {name!r} is not supported; use cpu or cuda")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(f"{name!r}: torch finds {torch.cuda.device_count()} CUDA devices here")
-    return device
 
 
 def _print_board(runs: Path, result: "Result", as_json: bool) -> int:

@@ -47,10 +47,9 @@ def verify(
     opened = open_run(find_run(run, runs), named)
 
     from denoisebench.cli.progress import Display
-    from denoisebench.cli.run import _device
     from denoisebench.data.named import open_data
 
-    where = str(_device(device))
+    where = str(options.torch_device(device))
 
     with Display() as display:
         dataset = open_data(data, progress=display.reading)

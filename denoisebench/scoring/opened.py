@@ -1,23 +1,26 @@
-"""A run that is done, opened again: its recipe, its weights, and the denoiser they make."""
+"""A run that is done, opened again: its recipe, its weights, and the denoiser they make.
+
+torch is imported where weights are: a run that is not there is told at once.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch.nn import Module
-
-from denoisebench.data.dataset import DataSet
 from denoisebench.errors import UsageError
 from denoisebench.plugins.expression import Part, resolve
 from denoisebench.plugins.find import Catalogue
 from denoisebench.plugins.load import build
 from denoisebench.scoring import denoisers
-from denoisebench.scoring.evaluate import filled
 from denoisebench.scoring.result import Result, read_result
 from denoisebench.task import Task, load_task
 from denoisebench.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+    from torch.nn import Module
+
+    from denoisebench.data.dataset import DataSet
 
 MODEL = "model.safetensors"
 
@@ -38,12 +41,15 @@ class Opened:
     recipe: Recipe | None
     task: Task
 
-    def generator(self, device: torch.device, weights: str = MODEL) -> Module:
+    def generator(self, device: "torch.device", weights: str = MODEL) -> "Module":
         """Build the network and load its weights, in eval mode.
 
         Raises:
             UsageError: it is a baseline, or the weights are not there or do not fit.
         """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
         if self.recipe is None:
             raise UsageError(f"{self.folder} is a baseline's run; it has no network")
         path = self.folder / weights
@@ -61,7 +67,7 @@ class Opened:
         return int(str(self.part.card.facts.get("multiple", 1)))
 
     def denoiser(
-        self, device: torch.device, learned: denoisers.Learned | None = None
+        self, device: "torch.device", learned: denoisers.Learned | None = None
     ) -> denoisers.Denoiser:
         """Return what makes clean slices of noisy ones.
 
@@ -71,6 +77,8 @@ class Opened:
         """
         if self.recipe is not None:
             return denoisers.network(self.generator(device), self.multiple)
+        from denoisebench.scoring.evaluate import filled
+
         part = filled(self.part, self.task)
         return denoisers.baseline(part, self.task.sigma, device=device, learned=learned)
 
@@ -82,7 +90,7 @@ class Opened:
             return None
         return f"{self.folder.name} was trained with another source of {name}; verify re-scores it"
 
-    def refuse_other(self, dataset: DataSet) -> None:
+    def refuse_other(self, dataset: "DataSet") -> None:
         """Raise UsageError for data that the run was not scored on."""
         same = (dataset.digest, dataset.split_digest)
         if same != (self.result.data_digest, self.result.split_digest):

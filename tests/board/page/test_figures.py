@@ -17,7 +17,9 @@ ODD = ["$x^2$", "_hidden", "a\x00\x1bb", "<script>alert(1)</script>", "\"&'", "Ã
 def draw(tmp_path):
     def drawn():
         found, _ = collect(tmp_path / "runs")
-        return plots(boards(found)[0], lambda row: "network", lambda row: f"runs/{row.folder}.html")
+        return plots(
+            boards(found)[0], lambda row: "network", lambda row: f"runs/{row.entry.folder}.html"
+        )
 
     return drawn
 

@@ -171,3 +171,17 @@ def test_a_board_says_who_leads_and_whom_it_cannot_be_told_from(example):
 def test_a_page_without_pictures_says_how_to_get_them(two_boards):
     assert "no pictures of this board" in (two_boards / "board-1.html").read_text()
     assert not list(two_boards.glob("compare*"))
+
+
+def test_seeds_share_a_row_and_each_has_its_own_page(tmp_path, make_run, write_page):
+    for seed, psnr in enumerate((30.0, 31.0)):
+        make_run(f"run-{seed}", "resunet · l1", psnr, family="f", seeds=(seed,))
+    page = tmp_path / "page"
+    write_page(tmp_path / "runs", page)
+    text = (page / "index.html").read_text(encoding="utf-8")
+    assert 'href="runs/run-0.html"' in text
+    assert 'href="runs/run-1.html"' not in text
+    assert "2 seeds, ± 0.71 dB" in text  # sqrt(1/2)
+    own = (page / "runs/run-1.html").read_text(encoding="utf-8")
+    assert 'This is seed 1; the row is the mean with <a href="run-0.html">seed 0</a>' in own
+    assert "30.50 dB" in own

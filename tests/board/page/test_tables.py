@@ -14,7 +14,7 @@ def build(tmp_path, make_run):
         found, _ = collect(tmp_path / "runs")
         site = Site(found, boards(found), (), find())
         people = tables.People(
-            site.entry, lambda row: kind_of(site.entry(row)), lambda row: f"{row.folder}.html"
+            lambda row: kind_of(site.entry(row)), lambda row: f"{row.entry.folder}.html"
         )
         return what(site.boards[0], people)
 
@@ -41,10 +41,10 @@ def test_a_row_without_a_rank_says_why_and_has_nothing_to_sort_by(build, make_ru
 
 
 def test_a_column_in_which_nothing_stands_is_left_out(build, make_run):
-    make_run("a", "a", 30.0, macs=None)
-    assert "MACs" not in [column.name for column in build().columns]
+    make_run("a", "a", 30.0, parameters=0)
+    assert "parameters" not in [column.name for column in build().columns]
     make_run("b", "b", 31.0)
-    assert "MACs" in [column.name for column in build().columns]
+    assert "parameters" in [column.name for column in build().columns]
     assert len(build().columns) == len(build().lines[0].cells)
 
 
