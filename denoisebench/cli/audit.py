@@ -27,6 +27,7 @@ SLOW_SECONDS = 1.0  # a slice; an audit denoises some two hundred
 @click.option("--slices", type=click.IntRange(min=2), help="Of the test split; 12.")
 @click.option("--seeds", type=click.IntRange(min=2), help="Noises a slice; 8.")
 @click.option("--physics", is_flag=True, help="Measure noise, sharpness and detectability instead.")
+@options.scored_task
 @options.plugin
 @options.as_json
 def audit(
@@ -36,6 +37,7 @@ def audit(
     slices: int | None,
     seeds: int | None,
     physics: bool,
+    task: str | None,
     plugins: tuple[Path, ...],
     as_json: bool,
 ) -> None:
@@ -50,7 +52,7 @@ def audit(
 
     from denoisebench.scoring.opened import find_run, open_run
 
-    opened = open_run(find_run(run, runs), catalogue)
+    opened = open_run(find_run(run, runs), catalogue, task)
 
     from denoisebench.cli.progress import Display
     from denoisebench.data.named import open_data

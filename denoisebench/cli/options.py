@@ -18,6 +18,9 @@ plugin = click.option(
     metavar="FILE",
     help="A Python file with plug-ins of your own; repeatable.",
 )
+scored_task = click.option(
+    "--task", metavar="FILE", help="The task file, of a run that was scored under one."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
 
 

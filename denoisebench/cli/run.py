@@ -137,7 +137,7 @@ def run(
         )
         if planned is None:
             assert baseline is not None
-            result = runs.run_baseline(bench, baseline)
+            result, todo = runs.run_baseline(bench, baseline), []
         else:
             recipe = planned.recipe(chosen_task, dataset)
             todo = [(recipe, out if own else runs.run_folder(bench, recipe))]
@@ -167,8 +167,11 @@ def run(
             from denoisebench.cli.audit import examine
             from denoisebench.scoring.opened import find_run, open_run
 
-            opened = open_run(find_run(result.recipe, bench.runs), catalogue)
-            examine(opened, dataset, display, device=bench.device)
+            made = [folder for _, folder in todo] or [find_run(result.recipe, bench.runs)]
+            for folder in made:
+                opened = open_run(folder, catalogue, task)
+                if not (folder / "audit.json").exists():
+                    examine(opened, dataset, display, device=bench.device)
     return _print_board(bench.runs, result, as_json)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
               help="What the run was scored on: phantom, or a folder of DICOM CT.")  # fmt: skip
 @click.option("--slices", type=click.IntRange(min=1), metavar="N",
               help="Measure so many slices, chosen in secret; all if left out.")  # fmt: skip
+@options.scored_task
 @options.plugin
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
 @options.as_json
@@ -28,6 +29,7 @@ def verify(
     runs: Path,
     data: str,
     slices: int | None,
+    task: str | None,
     plugins: tuple[Path, ...],
     device: str,
     as_json: bool,
@@ -44,7 +46,7 @@ def verify(
 
     from denoisebench.scoring.opened import find_run, open_run
 
-    opened = open_run(find_run(run, runs), named)
+    opened = open_run(find_run(run, runs), named, task)
 
     from denoisebench.cli.progress import Display
     from denoisebench.data.named import open_data

@@ -13,7 +13,7 @@ from denoisebench.plugins.find import Catalogue
 from denoisebench.plugins.load import build
 from denoisebench.scoring import denoisers
 from denoisebench.scoring.result import Result, read_result
-from denoisebench.task import Task, load_task
+from denoisebench.task import Task, load_task, task_names
 from denoisebench.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -123,26 +123,30 @@ def find_run(name: str, runs: Path) -> Path:
     raise UsageError(f"{many} {name!r} below {str(runs)!r}; there are: {names}")
 
 
-def open_run(folder: Path, catalogue: Catalogue) -> Opened:
+def open_run(folder: Path, catalogue: Catalogue, task: str | None = None) -> Opened:
     """Read a run's folder; no weights are loaded and no plug-in is imported yet.
 
     Args:
         folder: see `find_run`.
         catalogue: where its plug-ins are looked up.
+        task: a task file, for a run that was scored under one.
     Raises:
         UsageError: it is not done, its task has another version by now, or its plug-in is unknown.
     """
     result = read_result(folder / "result.json")
     if result.status != "done":
         raise UsageError(f"{folder} is {result.status} ({result.reason}); a run that is done can")
-    task = load_task(result.task)
-    if task.version != result.task_version:
+    if task is None and result.task not in task_names():
+        raise UsageError(f"{folder} was scored under a task {result.task!r}; give its file: --task")
+    ruler = load_task(task or result.task)
+    if (ruler.name, ruler.version) != (result.task, result.task_version):
         raise UsageError(
-            f"{folder} was scored under {task.name} v{result.task_version}, this is v{task.version}"
+            f"{folder} was scored under {result.task} v{result.task_version}, this is {ruler.name} "
+            f"v{ruler.version}"
         )
     if result.kind == "baseline":
         (part,) = resolve(result.method, "baseline", catalogue)
-        return Opened(folder, result, part, None, task)
+        return Opened(folder, result, part, None, ruler)
     recipe = Recipe.read(folder / "recipe.toml")
     (part,) = resolve(recipe.generator, "generator", catalogue)
-    return Opened(folder, result, part, recipe, task)
+    return Opened(folder, result, part, recipe, ruler)

@@ -1,6 +1,7 @@
 import pytest
 
 from denoisebench.errors import UsageError
+from denoisebench.home import registry_folder
 from denoisebench.plugins.find import find
 from denoisebench.scoring.opened import find_run, open_run
 from denoisebench.scoring.result import Result
@@ -45,3 +46,15 @@ def test_a_run_that_cannot_be_opened_says_why(tmp_path, changes, told):
     write(tmp_path / "run", **changes)
     with pytest.raises(UsageError, match=told):
         open_run(tmp_path / "run", find(()))
+
+
+def test_a_run_under_a_task_file_wants_that_file(tmp_path):
+    text = (registry_folder() / "tasks" / "ct-sigma50.toml").read_text(encoding="utf-8")
+    task = tmp_path / "own.toml"
+    task.write_text(text.replace('name = "ct-sigma50"', 'name = "own"'), encoding="utf-8")
+    write(tmp_path / "run", task="own")
+    with pytest.raises(UsageError, match="--task"):
+        open_run(tmp_path / "run", find(()))
+    assert open_run(tmp_path / "run", find(()), str(task)).task.name == "own"
+    with pytest.raises(UsageError, match="under own v1, this is ct-sigma50 v1"):
+        open_run(tmp_path / "run", find(()), "ct-sigma50")
