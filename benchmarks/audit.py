@@ -26,7 +26,7 @@ from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.find import Catalogue, find
 from denoisebench.plugins.load import build
 from denoisebench.scoring.audit import lesions, sites
-from denoisebench.scoring.audit.audit import APART, calibrated, denoiser_of, even_for_lesions
+from denoisebench.scoring.audit.audit import APART, calibrated, even_for_lesions
 from denoisebench.scoring.audit.residual import (
     PLACES,
     Calibration,
@@ -218,7 +218,7 @@ def main() -> None:
     for folder in words.runs:
         opened = open_run(folder, catalogue)
         opened.refuse_other(dataset)
-        denoiser = denoiser_of(opened, dataset, device)
+        denoiser = opened.denoiser(device, dataset)
         found = validate(denoiser, dataset, opened.task, catalogue, plants=words.plants)
         sys.stdout.write(report(opened.result.method, found) + "\n")
         sys.stdout.flush()

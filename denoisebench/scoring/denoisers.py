@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from denoisebench.data.dataset import spread
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
@@ -30,9 +31,13 @@ if TYPE_CHECKING:
     import torch
     from torch.nn import Module
 
+    from denoisebench.data.dataset import DataSet
+    from denoisebench.task import Task
+
 Image = NDArray[np.float64]
 Job = tuple[Part, Image]
 SLICES_AT_ONCE = 8  # on a GPU
+LEARNING_SLICES = 64  # for a baseline that learns
 WORTH_KEEPING_SECONDS = 0.2  # a slice of 512² is 1 MB on disk
 
 
@@ -160,6 +165,13 @@ def _in_batches(
             part = some[0][0]
             made = iter(_batch(part, sigma, missing, learned, keep, device) if missing else ())
             yield from (found or next(made) for found in known)
+
+
+def lessons(part: Part, dataset: "DataSet", task: "Task") -> list[Image]:
+    """Choose training slices, spread over the split, for a baseline that learns; else none."""
+    if not part.card.facts.get("learns"):
+        return []
+    return [task.to_grey(one.hu) for one in spread(dataset.train, LEARNING_SLICES)]
 
 
 def learn(part: Part, clean: Sequence[Image]) -> Learned | None:

@@ -66,19 +66,18 @@ class Opened:
         """What the sides of the network's input must be divisible by."""
         return int(str(self.part.card.facts.get("multiple", 1)))
 
-    def denoiser(
-        self, device: "torch.device", learned: denoisers.Learned | None = None
-    ) -> denoisers.Denoiser:
+    def denoiser(self, device: "torch.device", dataset: "DataSet") -> denoisers.Denoiser:
         """Return what makes clean slices of noisy ones.
 
         Args:
             device: where a network runs, or a baseline that takes batches.
-            learned: for a baseline that learns; see `denoisers.learn`.
+            dataset: whose training slices a baseline that learns is shown again.
         """
         if self.recipe is not None:
             return denoisers.network(self.generator(device), self.multiple)
         from denoisebench.scoring.evaluate import filled
 
+        learned = denoisers.learn(self.part, denoisers.lessons(self.part, dataset, self.task))
         part = filled(self.part, self.task)
         return denoisers.baseline(part, self.task.sigma, device=device, learned=learned)
 

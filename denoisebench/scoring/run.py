@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from denoisebench.data.dataset import DataSet, spread
+from denoisebench.data.dataset import DataSet
 from denoisebench.errors import UsageError
 from denoisebench.plugins.expression import Part, canonical, resolve
 from denoisebench.plugins.find import Catalogue
@@ -47,8 +47,6 @@ from denoisebench.task import Task
 from denoisebench.training.log import Reporter
 from denoisebench.training.loop import Diverged, Trained, train
 from denoisebench.training.recipe import Recipe
-
-LEARNING_SLICES = 64  # of the training split, for a baseline that learns
 
 
 @dataclass(frozen=True)
@@ -209,12 +207,11 @@ def _tuning_note(tuning: Tuning) -> str:
 
 
 def _learned(bench: Bench, part: Part) -> denoisers.Learned | None:
-    """Let a baseline that learns see training slices, spread over the split."""
+    """Let a baseline that learns see its lessons."""
     if not part.card.facts.get("learns"):
         return None
     bench.advance(f"learning {part.card.name}", 0, 1)
-    shown = spread(bench.dataset.train, LEARNING_SLICES)
-    learned = denoisers.learn(part, [bench.task.to_grey(one.hu) for one in shown])
+    learned = denoisers.learn(part, denoisers.lessons(part, bench.dataset, bench.task))
     bench.advance(f"learning {part.card.name}", 1, 1)
     return learned
 

@@ -15,10 +15,8 @@ from denoisebench.data.dataset import DataSet, spread
 from denoisebench.data.scan import Slice
 from denoisebench.errors import UsageError
 from denoisebench.plugins.find import Catalogue
-from denoisebench.scoring import denoisers
-from denoisebench.scoring.opened import Opened, open_run
-from denoisebench.scoring.run import LEARNING_SLICES
-from denoisebench.task import Task, load_task
+from denoisebench.scoring.opened import open_run
+from denoisebench.task import load_task
 from denoisebench.task.noise import noisy_slice
 from denoisebench.task.task import PEAK
 
@@ -168,9 +166,9 @@ def _outputs(
     if entry.path is None:
         raise UsageError("its folder is not here")
     opened = open_run(entry.path, studio.catalogue)
-    learned = _learned(opened, studio.dataset, opened.task)
     try:
-        images = [made.image for made in opened.denoiser(studio.device, learned)(noisy)]
+        denoiser = opened.denoiser(studio.device, studio.dataset)
+        images = [made.image for made in denoiser(noisy)]
     except UsageError:
         raise
     except Exception as error:  # a plug-in may raise anything; the page goes on without it
@@ -179,13 +177,6 @@ def _outputs(
     if not all(np.all(np.isfinite(image)) for image in images):
         raise UsageError("its outputs have pixels that are not finite")
     return images, opened.note
-
-
-def _learned(opened: Opened, dataset: DataSet, task: Task) -> denoisers.Learned | None:
-    if not opened.part.card.facts.get("learns"):
-        return None
-    seen = spread(dataset.train, LEARNING_SLICES)
-    return denoisers.learn(opened.part, [task.to_grey(one.hu) for one in seen])
 
 
 def _as_scored(

@@ -8,14 +8,8 @@ import tomli_w
 
 from denoisebench.board.page import repeat
 from denoisebench.board.page.figures.curves import finding_curves, training_curves
-from denoisebench.board.page.tables import (
-    MISSING,
-    Cell,
-    count,
-    duration,
-    memory,
-    metric_cell,
-)
+from denoisebench.board.page.tables import Cell, metric_cell
+from denoisebench.board.render.numbers import MISSING, count, duration, memory
 from denoisebench.board.seeds import Entry
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.result import Finding, Health, MetricResult, Result

@@ -6,11 +6,9 @@ from itertools import compress
 
 from denoisebench.board.board import Board, Row
 from denoisebench.board.render.frame import seeds
+from denoisebench.board.render.numbers import DECIMALS, MISSING, count, rounded
 from denoisebench.scoring.result import MetricResult
 from denoisebench.scoring.statistics import Difference
-
-DECIMALS = {"dB": 2, "HU": 1, "": 4}
-MISSING = "–"
 
 
 @dataclass(frozen=True)
@@ -157,11 +155,10 @@ def metric_cell(metric: MetricResult | None, *, interval: bool) -> Cell:
     """Write a metric's mean, and its interval where that is asked for."""
     if metric is None or metric.mean is None:
         return Cell(MISSING)
-    decimals = DECIMALS.get(metric.unit, 3)
     ends = ""
     if interval and metric.lo is not None and metric.hi is not None:
-        ends = f"[{metric.lo:.{decimals}f}, {metric.hi:.{decimals}f}]"
-    return Cell(f"{metric.mean:.{decimals}f}", metric.mean, ends)
+        ends = f"[{rounded(metric.lo, metric.unit)}, {rounded(metric.hi, metric.unit)}]"
+    return Cell(rounded(metric.mean, metric.unit), metric.mean, ends)
 
 
 def difference_cell(found: Difference | None, unit: str) -> Cell:
@@ -174,29 +171,3 @@ def difference_cell(found: Difference | None, unit: str) -> Cell:
         ends = f"[{found.low:+.{decimals}f}, {found.high:+.{decimals}f}]\n"
     ends += f"higher on {found.above} of {found.patients}"
     return Cell(f"{found.mean:+.{decimals}f}", found.mean, ends)
-
-
-def count(number: float | None) -> str:
-    """Write a number of any size: 0.5, 87, 2.9 M."""
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number and number >= size:
-            return f"{number / size:.3g} {letter}"
-    return f"{number:g}" if number else MISSING
-
-
-def memory(size: int | None) -> str:
-    """Write bytes: 1.4 GiB."""
-    if not size:
-        return MISSING
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
-
-
-def duration(seconds: float | None) -> str:
-    """Write seconds: 13 ms, 1.4 s, 2.0 min, 3.1 h."""
-    if not seconds:
-        return MISSING
-    if seconds < 1:
-        return f"{seconds * 1000:.3g} ms"
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

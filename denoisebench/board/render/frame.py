@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from denoisebench.board.board import Board, Row
+from denoisebench.board.render.numbers import DECIMALS, MISSING, count, duration, memory, rounded
 from denoisebench.board.render.plain import plain
 from denoisebench.scoring.result import Finding, MetricResult, Verification
 from denoisebench.scoring.statistics import Difference
 
 ARROWS = {"higher": "↑", "lower": "↓"}
-DECIMALS = {"dB": 2, "HU": 1, "": 4}
-MISSING = "-"
 FEW_PATIENTS = 20
 WORDS = ("method", "verdict")
 """Columns of words; all others hold numbers, whose ends stand below each other."""
@@ -89,7 +88,7 @@ def notes(board: Board) -> list[str]:
         )
     if board.detectable:
         unit = board.rows[0].result.metrics[board.ranked_by].unit
-        least = f"{_number(board.detectable, unit)} {unit}".strip()
+        least = f"{rounded(board.detectable, unit)} {unit}".strip()
         found.append(f"smallest detectable difference between neighbours: {least} (power of 80 %)")
     if any(seeds(board, row) for row in board.rows):
         found.append("seeds: ± is the standard deviation between trainings with other seeds")
@@ -123,7 +122,7 @@ def _main(board: Board) -> Table:
     for name in board.metrics:
         units = [row.result.metrics[name] for row in board.rows if name in row.result.metrics]
         columns[_named(name, units[0])] = partial(_metric, name, name == board.ranked_by)
-    columns["params"] = lambda row: _count(row.result.parameters)
+    columns["params"] = lambda row: count(row.result.parameters)
     return _table("", board.rows, columns)
 
 
@@ -145,7 +144,7 @@ def seeds(board: Board, row: Row) -> str:
     if apart is None or not math.isfinite(apart):
         return ""
     unit = row.result.metrics[board.ranked_by].unit
-    return f"{len(row.members)} seeds, ± {_number(apart, unit)} {unit}".strip()
+    return f"{len(row.members)} seeds, ± {rounded(apart, unit)} {unit}".strip()
 
 
 def _metric(name: str, interval: bool, row: Row) -> str:
@@ -170,7 +169,7 @@ def _apart(name: str, unit: str, row: Row) -> str:
         return MISSING
     text = f"{found.mean:+.{DECIMALS.get(unit, 3)}f}"
     if found.low is not None and found.high is not None:
-        text += f" ± {_number((found.high - found.low) / 2, unit)}"
+        text += f" ± {rounded((found.high - found.low) / 2, unit)}"
     return f"{text} {found.above}/{found.patients}"
 
 
@@ -184,7 +183,7 @@ def _measured_again(board: Board) -> list[Table]:
     metric = next((m for row in board.rows for m in row.result.metrics.values()), None)
     unit = metric.unit if metric else ""
     columns = {
-        "reported": partial(told, lambda found: _number(found.reported, unit)),
+        "reported": partial(told, lambda found: rounded(found.reported, unit)),
         "measured again": partial(told, lambda found: _measured(found, unit)),
         "verdict": partial(told, lambda found: "as reported" if found.passed else "not confirmed"),
     }
@@ -193,18 +192,18 @@ def _measured_again(board: Board) -> list[Table]:
 
 
 def _measured(found: Verification, unit: str) -> str:
-    return MISSING if found.measured is None else _number(found.measured, unit)
+    return MISSING if found.measured is None else rounded(found.measured, unit)
 
 
 def _costs(board: Board) -> list[Table]:
     """What rows cost, a table a device: seconds of two devices are never compared."""
     columns: Columns = {
-        "params": lambda row: _count(row.result.parameters),
-        "MACs a slice": lambda row: _count(row.result.macs),
-        "training": lambda row: _duration(row.result.train_seconds),
-        "images": lambda row: _count(row.result.train_images),
-        "peak memory": lambda row: _bytes(row.result.peak_memory),
-        "time a slice": lambda row: _duration(row.result.seconds_per_slice),
+        "params": lambda row: count(row.result.parameters),
+        "MACs a slice": lambda row: count(row.result.macs),
+        "training": lambda row: duration(row.result.train_seconds),
+        "images": lambda row: count(row.result.train_images),
+        "peak memory": lambda row: memory(row.result.peak_memory),
+        "time a slice": lambda row: duration(row.result.seconds_per_slice),
     }
     devices = dict.fromkeys(row.result.device for row in board.rows)
     found = []
@@ -220,7 +219,7 @@ def _health(board: Board) -> list[Table]:
 
     def of(name: str, row: Row) -> str:
         value = getattr(row.result.health, name)
-        return MISSING if value is None else _number(value, "share")
+        return MISSING if value is None else rounded(value, "share")
 
     def verdict(row: Row) -> str:
         return "collapsed" if row.result.health and row.result.health.collapsed else "goes on"
@@ -297,38 +296,7 @@ def _named(name: str, metric: MetricResult) -> str:
 def _value(metric: MetricResult | None, *, interval: bool) -> str:
     if metric is None or metric.mean is None or not math.isfinite(metric.mean):
         return MISSING
-    text = _number(metric.mean, metric.unit)
+    text = rounded(metric.mean, metric.unit)
     if interval and metric.lo is not None and metric.hi is not None:
-        text += f" [{_number(metric.lo, metric.unit)}, {_number(metric.hi, metric.unit)}]"
+        text += f" [{rounded(metric.lo, metric.unit)}, {rounded(metric.hi, metric.unit)}]"
     return text
-
-
-def _number(value: float, unit: str) -> str:
-    """Round to what is worth reading in a unit."""
-    if abs(value) >= 1e6:
-        return f"{value:.3g}"
-    return f"{value:.{DECIMALS.get(unit, 3)}f}"
-
-
-def _count(number: int | None) -> str:
-    if not number or not 0 < number < 10**18:
-        return MISSING
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.1f} {letter}"
-    return str(number)
-
-
-def _bytes(number: int | None) -> str:
-    text = _count(number)
-    return text if text == MISSING else f"{text}B" if text[-1].isalpha() else f"{text} B"
-
-
-def _duration(seconds: float | None) -> str:
-    if not seconds or not 0 < seconds < 1e12:
-        return MISSING
-    if seconds < 1:
-        return f"{seconds * 1000:.3g} ms"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

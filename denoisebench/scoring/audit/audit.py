@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from denoisebench.data.dataset import DataSet, spread
+from denoisebench.data.dataset import DataSet
 from denoisebench.data.scan import Slice
 from denoisebench.scoring import denoisers
 from denoisebench.scoring.audit import lesions, places, residual
@@ -23,7 +23,6 @@ from denoisebench.task.noise import noisy_slice
 
 SLICES = 12
 SEEDS = 8
-LEARNING_SLICES = 64  # of the training split, for a baseline that learns
 APART = 12  # pixels between two places
 NO_ROOM = "no even soft tissue in which a disc of 10 pixels has room"
 
@@ -61,15 +60,6 @@ class Looked:
     worst: Sequence[places.Crop] = ()
 
 
-def denoiser_of(opened: Opened, dataset: DataSet, device: torch.device) -> denoisers.Denoiser:
-    """Return a run's denoiser; a baseline that learns is shown the training slices again."""
-    shown: list[Image] = []
-    if opened.part.card.facts.get("learns"):
-        shown = [opened.task.to_grey(one.hu) for one in spread(dataset.train, LEARNING_SLICES)]
-    learned = denoisers.learn(opened.part, shown) if shown else None
-    return opened.denoiser(device, learned)
-
-
 def audit_run(
     opened: Opened,
     dataset: DataSet,
@@ -92,7 +82,7 @@ def audit_run(
         UsageError: the data are not those that the run was scored on.
     """
     opened.refuse_other(dataset)
-    denoiser = denoiser_of(opened, dataset, device)
+    denoiser = opened.denoiser(device, dataset)
     calibration = calibrated(denoiser, dataset, opened.task, slices, seeds, advance)
     chosen = by_turns(dataset.test, slices)
     looked: list[Looked] = []

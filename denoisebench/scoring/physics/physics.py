@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from denoisebench.data.dataset import DataSet
 from denoisebench.data.scan import Slice
 from denoisebench.errors import UsageError
-from denoisebench.scoring.audit.audit import Advance, denoiser_of
+from denoisebench.scoring.audit.audit import Advance
 from denoisebench.scoring.audit.sites import Place, choose, disc, even_tissue
 from denoisebench.scoring.audit.trials import Trial, by_turns, column, denoised
 from denoisebench.scoring.opened import Opened
@@ -91,7 +91,7 @@ def measure_run(
         raise UsageError(f"no physics on {dataset.name}: {NO_ROOM}")
     measured: list[Measured] = []
     trials = (_with_discs(task, one, rooms[one.digest], seeds) for one in chosen)
-    for trial, outputs in denoised(denoiser_of(opened, dataset, device), trials):
+    for trial, outputs in denoised(opened.denoiser(device, dataset), trials):
         measured.append(measure(trial, outputs, task))
         advance("measuring test slices", len(measured), len(chosen))
     curves = _curves(measured)

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from denoisebench.data.dataset import DataSet, spread
+from denoisebench.data.dataset import DataSet
 from denoisebench.errors import Unavailable, UsageError
 from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.find import Catalogue
 from denoisebench.plugins.load import build
+from denoisebench.scoring import denoisers
 from denoisebench.scoring.environment import cores, environment
 from denoisebench.scoring.evaluate import filled
 from denoisebench.scoring.opened import MODEL, Opened
 from denoisebench.scoring.result import Verification, read_scores
-from denoisebench.scoring.run import LEARNING_SLICES
 from denoisebench.scoring.verify.books import contradiction, refuse_other_rulers
 from denoisebench.scoring.verify.box import SECONDS, Box, Misbehaved, Order, distinct
 from denoisebench.scoring.verify.confine import private_memory
@@ -171,7 +171,6 @@ def _order(
         missing = [path for path in files if not path.is_file()]
         if missing:
             raise UsageError(f"no {missing[0]}; without weights a run cannot be verified")
-    learning = spread(dataset.train, LEARNING_SLICES) if card.facts.get("learns") else []
     return Order(
         kind="generator" if opened.recipe else "baseline",
         method=opened.part.text,
@@ -179,7 +178,7 @@ def _order(
         device=device,
         files=tuple(files),
         plugins=distinct(plugins),
-        learning=tuple(task.to_grey(one.hu) for one in learning),
+        learning=tuple(denoisers.lessons(opened.part, dataset, task)),
         threads=max(1, cores() // CHILDREN),
         seconds=seconds,
     )

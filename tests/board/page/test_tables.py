@@ -37,7 +37,7 @@ def test_a_row_without_a_rank_says_why_and_has_nothing_to_sort_by(build, make_ru
     make_run("b", "b", None, status="diverged", reason="the loss is NaN")
     line = build().lines[-1]
     assert (line.ranks, line.status, line.reason) == (None, "diverged", "the loss is NaN")
-    assert (line.cells[0].text, line.cells[0].sort) == ("–", None)
+    assert (line.cells[0].text, line.cells[0].sort) == ("-", None)
 
 
 def test_a_column_in_which_nothing_stands_is_left_out(build, make_run):
@@ -63,20 +63,3 @@ def test_differences_are_told_patient_by_patient(build, make_run):
     cell = table.lines[1].cells[0]
     assert cell.text.startswith("-2.0")
     assert cell.interval.endswith("higher on 0 of 12")
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(None, "–"), (0, "–"), (0.5, "0.5"), (87, "87"), (2.9e6, "2.9 M"), (3.1e10, "31 G")],
-)
-def test_counts_are_short(number, text):
-    assert tables.count(number) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, "–"), (0.0001, "0.1 ms"), (0.0129, "12.9 ms"), (14.9, "14.9 s"), (120, "2.0 min"),
-     (36000, "10.0 h")],
-)  # fmt: skip
-def test_durations_have_a_fitting_unit(seconds, text):
-    assert tables.duration(seconds) == text

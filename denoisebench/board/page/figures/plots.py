@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from denoisebench.board.board import Board, Row
 from denoisebench.board.page.figures.svg import COLOURS, house_style, inline, plain
-from denoisebench.board.page.tables import count, duration
+from denoisebench.board.render.numbers import count, duration
 from denoisebench.scoring.result import MetricResult
 
 PERCEPTUAL = ("lpips", "dists")
