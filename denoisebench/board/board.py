@@ -19,7 +19,10 @@ from denoisebench.scoring.result import (
     read_scores,
 )
 from denoisebench.scoring.statistics import Difference, difference
+from denoisebench.scoring.submission.contents import CARD
 from denoisebench.task import load_task, task_names
+
+NOT_MEASURED = "submitted, and not measured again here (denoisebench verify)"
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ def collect(folder: Path) -> tuple[list[Entry], list[str]]:
                     _beside(path, "verification.json", Verification, result),
                     _beside(path, "audit.json", Finding, result),
                     _beside(path, "physics.json", Finding, result),
+                    path.with_name(CARD).exists(),
                     path.parent,
                 )
             )
@@ -214,6 +218,8 @@ def _judged(entries: Sequence[Entry]) -> list[Entry]:
             marked = {"status": "partial", "reason": reason}
         elif again and not again.passed:
             marked = {"status": "unverified", "reason": again.reason}
+        elif entry.submitted and not again:
+            marked = {"status": "unverified", "reason": NOT_MEASURED}
         if marked and result.status == "done":
             result = result.model_copy(update=marked)
         found.append(replace(entry, result=result))

@@ -17,6 +17,7 @@ class Entry:
         scores: by slice; none where there is no scores.csv.
         verification: what it scored when it was measured again.
         audit, physics: what was found out about its pictures.
+        submitted: whether it came as a submission, from somebody else.
         path: of the folder; None where there is none.
         members: the runs that it is the mean of, one a seed; none for a single run.
     """
@@ -27,6 +28,7 @@ class Entry:
     verification: Verification | None = None
     audit: Finding | None = None
     physics: Finding | None = None
+    submitted: bool = False
     path: Path | None = field(default=None, compare=False)
     members: "tuple[Entry, ...]" = ()
 

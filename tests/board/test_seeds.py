@@ -67,6 +67,18 @@ def test_a_seed_that_diverged_or_fails_verification_stands_alone(seeds):
     assert "a: unverified, reported 30.7, measured 25.0" in render.notes(board)
 
 
+def test_a_submitted_run_ranks_once_it_is_verified_here(seeds):
+    given = replace(seeds[2], submitted=True)
+    (board,) = boards([*seeds[:2], given])
+    assert [(row.rank, row.result.status) for row in board.rows] == [
+        (1, "done"),
+        (None, "unverified"),
+    ]
+    again = Verification(recipe="b 0", metric="psnr", reported=20.0, measured=20.0, passed=True)
+    (board,) = boards([*seeds[:2], replace(given, verification=again)])
+    assert [row.rank for row in board.rows] == [1, 2]
+
+
 def test_a_run_that_is_there_twice_counts_once(seeds):
     copy = replace(seeds[0], folder="copy")
     (board,) = boards([*seeds, copy])

@@ -214,6 +214,8 @@ def test_a_good_zip_is_checked_and_unpacked_and_claims_are_left_out(denoisebench
     assert again.code == 2
     assert "is there already" in again.err
     assert [path.name for path in Path("received").iterdir()] == [folder.name]
+    (row,) = json.loads(denoisebench("leaderboard", "received", "--json").out)["rows"]
+    assert (row["rank"], row["status"]) == (None, "unverified")
     told = json.loads(denoisebench("submit", "--check", "s.zip", "--json").out)
     assert told["claims"] == ["verification.json"]
 
