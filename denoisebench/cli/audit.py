@@ -82,12 +82,10 @@ def examine(
     seeds: int | None = None,
 ) -> "Finding":
     """Run the audit, or the physics, with progress; what is None has its default."""
-    import torch
-
     from denoisebench.scoring.audit.audit import audit_run
     from denoisebench.scoring.physics.physics import measure_run
 
-    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or options.torch_device("auto")
     given = {"slices": slices, "seeds": seeds}
     counts = {name: count for name, count in given.items() if count is not None}
     work = measure_run if physics else audit_run

@@ -87,13 +87,11 @@ def _albums(
     if data == PHANTOM and not any(board.data == PHANTOM for board in site.boards):
         return {}
 
-    import torch
-
     from denoisebench.board.page.pictures import Studio, fits, make_album
     from denoisebench.data.named import open_data
 
     dataset = open_data(data, progress=display.reading)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = options.torch_device("auto")
     studio = Studio(dataset, site.catalogue, device, slices, display.working)
     albums = {}
     for board in site.boards:

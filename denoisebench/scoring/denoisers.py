@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from denoisebench.data.dataset import spread
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
@@ -169,6 +168,8 @@ def _in_batches(
 
 def lessons(part: Part, dataset: "DataSet", task: "Task") -> list[Image]:
     """Choose training slices, spread over the split, for a baseline that learns; else none."""
+    from denoisebench.data.dataset import spread  # with it comes pydicom, which no worker needs
+
     if not part.card.facts.get("learns"):
         return []
     return [task.to_grey(one.hu) for one in spread(dataset.train, LEARNING_SLICES)]

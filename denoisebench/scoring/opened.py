@@ -41,7 +41,7 @@ class Opened:
     recipe: Recipe | None
     task: Task
 
-    def generator(self, device: "torch.device", weights: str = MODEL) -> "Module":
+    def generator(self, device: "torch.device") -> "Module":
         """Build the network and load its weights, in eval mode.
 
         Raises:
@@ -52,7 +52,7 @@ class Opened:
 
         if self.recipe is None:
             raise UsageError(f"{self.folder} is a baseline's run; it has no network")
-        path = self.folder / weights
+        path = self.folder / MODEL
         try:
             module: Module = build(self.part)
             module.load_state_dict(load_file(path))
@@ -113,13 +113,20 @@ def find_run(name: str, runs: Path) -> Path:
     folders = sorted(path.parent for path in runs.glob("**/result.json"))
     found = [folder for folder in folders if folder.name == name]
     if not found and name:
-        found = [folder for folder in folders if read_result(folder / "result.json").recipe
-                 .startswith(name)]  # fmt: skip
+        found = [folder for folder in folders if _hash(folder).startswith(name)]
     if len(found) == 1:
         return found[0]
     names = ", ".join(folder.name for folder in found or folders) or "none"
     many = f"{len(found)} runs are called" if found else "no run is called"
     raise UsageError(f"{many} {name!r} below {str(runs)!r}; there are: {names}")
+
+
+def _hash(folder: Path) -> str:
+    """A run's hash; empty for one whose result cannot be read, which must not hide the others."""
+    try:
+        return read_result(folder / "result.json").recipe
+    except UsageError:
+        return ""
 
 
 def open_run(folder: Path, catalogue: Catalogue, task: str | None = None) -> Opened:

@@ -25,6 +25,13 @@ def test_a_run_is_found_by_path_by_name_and_by_hash(tmp_path):
     assert find_run("abc", tmp_path) == tmp_path / "one"
 
 
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(tmp_path):
+    write(tmp_path / "one", "abc123")
+    write(tmp_path / "two", "abd456")
+    (tmp_path / "two" / "result.json").write_text("{")
+    assert find_run("abc", tmp_path) == tmp_path / "one"
+
+
 @pytest.mark.parametrize(("name", "told"), [("ab", "2 runs"), ("x", "no run"), ("", "no run")])
 def test_what_names_no_run_or_several_is_refused_with_those_there_are(tmp_path, name, told):
     write(tmp_path / "one", "abc123")

@@ -18,7 +18,6 @@ class Column:
     name: str
     unit: str = ""
     better: str = ""
-    hint: str = ""
 
     @property
     def arrow(self) -> str:
