@@ -12,6 +12,7 @@ from denoisebench import __version__
 from denoisebench.cli.audit import audit
 from denoisebench.cli.catalogue import info, list_
 from denoisebench.cli.check import check
+from denoisebench.cli.data import data
 from denoisebench.cli.doctor import doctor
 from denoisebench.cli.leaderboard import leaderboard
 from denoisebench.cli.new import new
@@ -27,7 +28,7 @@ PANELS = {
     "Look": ["list", "info", "leaderboard", "publish"],
     "Trust": ["audit", "verify", "submit"],
     "Write": ["new", "check"],
-    "Set up": ["weights", "doctor"],
+    "Set up": ["data", "weights", "doctor"],
 }
 
 
@@ -50,7 +51,8 @@ def group() -> None:
 
 
 COMMANDS = (
-    run, list_, info, leaderboard, publish, audit, verify, submit, new, check, weights, doctor
+    run, list_, info, leaderboard, publish, audit, verify, submit, new, check, data, weights,
+    doctor,
 )  # fmt: skip
 for command in COMMANDS:
     group.add_command(command)

@@ -15,8 +15,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from denoisebench.data import manifest, split
-from denoisebench.data.folder import Folder, Progress, Source, read_files, read_folder, shown, walk
+from denoisebench.data import split
+from denoisebench.data.intake import manifest
+from denoisebench.data.intake.folder import (
+    Folder,
+    Progress,
+    Source,
+    read_files,
+    read_folder,
+    shown,
+    walk,
+)
 from denoisebench.data.scan import SetAside, Slice
 from denoisebench.data.split import SPLITS
 from denoisebench.errors import UsageError

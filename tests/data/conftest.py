@@ -28,7 +28,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from denoisebench.data.dicom import NotCT, read
+from denoisebench.data.intake.dicom import NotCT, read
 
 # Stored values and, with slope 1 and intercept -1024, their HU: air, lung, fat, water, liver, bone.
 STORED = [0, 174, 924, 1024, 1084, 2024, 4095]

@@ -9,8 +9,8 @@ import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
-from denoisebench.data.dicom import NotCT, read
-from denoisebench.data.header import judge
+from denoisebench.data.intake.dicom import NotCT, read
+from denoisebench.data.intake.header import judge
 
 
 def reformat(**tags: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from denoisebench.data import folder as room
-from denoisebench.data.folder import Folder, read_folder, shown, walk
+from denoisebench.data.intake import folder as room
+from denoisebench.data.intake.folder import Folder, read_folder, shown, walk
 from denoisebench.errors import UsageError
 
 
@@ -138,7 +138,7 @@ def test_progress_counts_every_file_to_the_last(tmp_path: Path, made: ModuleType
 HOSTILE = """
 import json, sys; sys.path[:] = json.loads(sys.stdin.buffer.readline())
 import os, time
-from denoisebench.data import folder
+from denoisebench.data.intake import folder
 real = folder.read
 def read(path):
     if "crash" in path.name: os.abort()
@@ -212,7 +212,7 @@ def test_a_script_without_a_main_guard_runs_once(tmp_path: Path, made: ModuleTyp
     script = tmp_path / "script.py"
     script.write_text(
         "from pathlib import Path\n"
-        "from denoisebench.data.folder import read_folder\n"
+        "from denoisebench.data.intake.folder import read_folder\n"
         f"print(len(read_folder(Path({str(tmp_path / 'data')!r}), workers=2).sources))\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)

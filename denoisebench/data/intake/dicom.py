@@ -34,7 +34,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from denoisebench.data.header import LOSSLESS, Frame, NotCT, judge, number, value, whole
+from denoisebench.data.intake.header import LOSSLESS, Frame, NotCT, judge, number, value, whole
 
 __all__ = ["NotCT", "Raw", "read"]
 

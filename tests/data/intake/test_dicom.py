@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from denoisebench.data.dicom import read
+from denoisebench.data.intake.dicom import read
 
 HU = [-1024, -850, -100, 0, 60, 1000, 3071]
 SYNTAXES = {

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from denoisebench.data.dicom import read
+from denoisebench.data.intake.dicom import read
 
 # What each odd file is: (rows, columns, least HU, greatest HU), or why it is set aside.
 ODD: dict[str, tuple[int, int, int, int] | str] = {

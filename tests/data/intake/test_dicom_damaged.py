@@ -12,8 +12,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from denoisebench.data import dicom
-from denoisebench.data.dicom import NotCT, read
+from denoisebench.data.intake import dicom
+from denoisebench.data.intake.dicom import NotCT, read
 
 SYNTAXES = {
     "implicit": "1.2.840.10008.1.2",

@@ -23,7 +23,7 @@ from typing import IO, Self
 
 import numpy as np
 
-from denoisebench.data.dicom import NotCT, Raw, read
+from denoisebench.data.intake.dicom import NotCT, Raw, read
 from denoisebench.data.scan import SetAside
 from denoisebench.errors import UsageError
 
@@ -198,7 +198,7 @@ class _Reader:
     # What the child runs: it looks for packages where this process does, nowhere else.
     CODE = (
         "import json, sys; sys.path[:] = json.loads(sys.stdin.buffer.readline());"
-        "from denoisebench.data.folder import serve; serve()"
+        "from denoisebench.data.intake.folder import serve; serve()"
     )
     here = threading.Lock()  # for reading in this process, one file at a time
 

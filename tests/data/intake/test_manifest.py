@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from denoisebench.data.manifest import Row, read_manifest
+from denoisebench.data.intake.manifest import Row, read_manifest
 from denoisebench.errors import UsageError
 
 DIGEST = "ab" * 32

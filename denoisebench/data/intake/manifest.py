@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from denoisebench.data.folder import shown
+from denoisebench.data.intake.folder import shown
 from denoisebench.data.split import SPLITS
 from denoisebench.errors import UsageError
 
