@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from denoisebench.data.dataset import DataSet, open_folder
+from denoisebench.data.dataset import DataSet
 from denoisebench.errors import UsageError
 
 
@@ -23,4 +23,10 @@ def open_data(name: str, *, progress: Callable[[int, int], None] | None = None) 
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise UsageError(f"no data set and no folder named {name!r}; use phantom, or --data DIR")
+    from denoisebench.data.store import layout
+    from denoisebench.data.store.opened import open_prepared
+    from denoisebench.data.store.prepare import open_folder
+
+    if layout.is_prepared(folder):
+        return open_prepared(folder)
     return open_folder(folder, progress=progress)
