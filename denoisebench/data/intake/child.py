@@ -105,7 +105,7 @@ def read_batch(folder: Path, batch: Batch) -> Iterator[Answer]:
         pixels: IO[bytes] | None = None
         end = batch.start
         if batch.shard is not None:
-            with _writing():
+            with writing():
                 descriptor = os.open(batch.shard, os.O_RDWR | os.O_CREAT, 0o600)
                 pixels = stack.enter_context(os.fdopen(descriptor, "r+b"))
                 pixels.truncate(end)
@@ -126,16 +126,16 @@ def _answer(path: Path, pixels: IO[bytes] | None, end: int) -> Answer:
         for raw in dicom.read(path):
             facts = _facts(raw, end)
             if pixels is not None:
-                with _writing():
+                with writing():
                     pixels.write(raw.hu.astype("<i2", copy=False).data)
                 end = facts.end
             found.append(facts)
         if pixels is not None:
-            with _writing():
+            with writing():
                 pixels.flush()
     except NotCT as refusal:
         if pixels is not None and found:
-            with _writing():
+            with writing():
                 pixels.truncate(found[0].offset)
                 pixels.seek(found[0].offset)
         return refusal.reason
@@ -152,10 +152,12 @@ def _facts(raw: Raw, offset: int) -> Facts:
 
 
 @contextlib.contextmanager
-def _writing() -> Iterator[None]:
+def writing() -> Iterator[None]:
     """Tell a disk that cannot be written from a file that cannot be read."""
     try:
         yield
     except OSError as problem:
         reason = os.strerror(problem.errno or 5)
-        raise Unavailable(f"prepared data cannot be written: {reason}") from None
+        raise Unavailable(
+            f"prepared data cannot be written: {reason}; mend it, and the same command goes on"
+        ) from None

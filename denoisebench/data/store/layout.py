@@ -3,7 +3,7 @@
 import os
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,7 @@ def shard_name(number: int) -> str:
     return f"shard-{number:05d}.npy"
 
 
-def read_array(path: Path) -> NDArray[np.generic]:
+def read_array(path: Path) -> NDArray[Any]:
     """Map a .npy file, without looking at its values.
 
     Raises:

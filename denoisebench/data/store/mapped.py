@@ -45,7 +45,7 @@ class Mapped(Sequence[Slice]):
         row = self.table[self.rows[place]]
         position = float(row["position_mm"])
         found = Slice(
-            self._pixels(row),
+            self.pixels(row),
             str(row["patient"], "ascii"),
             str(row["series"], "ascii"),
             None if position != position else position,
@@ -58,7 +58,8 @@ class Mapped(Sequence[Slice]):
             )
         return found
 
-    def _pixels(self, row: np.void) -> NDArray[np.int16]:
+    def pixels(self, row: np.void) -> NDArray[np.int16]:
+        """Return the (H, W) HU of a row of the index, mapped; nothing is checked."""
         rows, columns = int(row["rows"]), int(row["columns"])
         start = (int(row["offset"]) - layout.SHARD_HEADER) // 2
         values = self._shard(int(row["shard"]))[start : start + rows * columns]
@@ -88,4 +89,4 @@ def _shard(folder: Path, number: int) -> NDArray[np.int16]:
     found = layout.read_array(folder / layout.shard_name(number))
     if found.dtype != np.dtype("<i2") or found.ndim != 1:
         raise UsageError(f"{layout.shard_name(number)} of {folder} holds something else than HU")
-    return found  # type: ignore[return-value]
+    return found

@@ -23,16 +23,7 @@ def open_prepared(folder: Path, paths: Sequence[str] = ()) -> DataSet:
         UsageError: damaged, or of another version.
     """
     record = layout.read_record(folder)
-    index = layout.read_array(folder / INDEX_FILE)
-    if index.dtype != INDEX or index.shape != (sum(record.slices),):
-        raise UsageError(
-            f"{INDEX_FILE} of {folder} does not fit its {layout.RECORD}; "
-            "denoisebench data prepare makes both again"
-        )
-    slices = {
-        name: Mapped(folder, layout.split_rows(record, name), index, checked=name != "train")  # type: ignore[arg-type]
-        for name in SPLITS
-    }
+    slices = {name: mapped_slices(folder, record, name) for name in SPLITS}
     return DataSet(
         record.name,
         **slices,
@@ -42,8 +33,19 @@ def open_prepared(folder: Path, paths: Sequence[str] = ()) -> DataSet:
     )
 
 
+def mapped_slices(folder: Path, record: Prepared, split: str) -> Mapped:
+    """Return the slices of a split; see `open_prepared`."""
+    index = layout.read_array(folder / INDEX_FILE)
+    if index.dtype != INDEX or index.shape != (sum(record.slices),):
+        raise UsageError(
+            f"{INDEX_FILE} of {folder} does not fit its {layout.RECORD}; "
+            "denoisebench data prepare makes both again"
+        )
+    return Mapped(folder, layout.split_rows(record, split), index, checked=split != "train")
+
+
 def named(record: Prepared, paths: Sequence[str]) -> tuple[SetAside, ...]:
-    """Return what was set aside, files by their paths, sorted."""
+    """Return what was set aside, files by their paths."""
 
     def place(file: int, frame: int) -> str:
         path = paths[file] if file < len(paths) else f"file {file + 1}"
@@ -56,4 +58,4 @@ def named(record: Prepared, paths: Sequence[str]) -> tuple[SetAside, ...]:
         )
         for aside in record.aside
     ]
-    return tuple(sorted(found, key=lambda aside: aside.path))
+    return tuple(found)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from denoisebench.data.dataset import DataSet
 from denoisebench.data.intake import manifest
-from denoisebench.data.intake.child import Answer, Batch, Facts
+from denoisebench.data.intake.child import Answer, Batch, Facts, writing
 from denoisebench.data.intake.folder import shown, walk
 from denoisebench.data.intake.readers import Progress, read_batches, read_files
 from denoisebench.data.leaks import SIDE, near_copies
@@ -32,7 +32,7 @@ from denoisebench.data.store.layout import SHARD_HEADER, Aside
 from denoisebench.data.store.opened import open_prepared
 from denoisebench.data.store.placing import Found, Placement
 from denoisebench.data.store.writing import write_index
-from denoisebench.errors import Unavailable, UsageError
+from denoisebench.errors import UsageError
 from denoisebench.home import home
 
 RULES = 1  # raised when a reader or a rule of placing changes what comes out
@@ -52,13 +52,26 @@ def open_folder(
     Raises:
         UsageError: see `prepare`.
     """
-    key = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
-    return prepare(folder, prepared_home() / key, workers=workers, progress=progress)
+    return prepare(folder, cached(folder), workers=workers, progress=progress)
+
+
+def cached(folder: Path) -> Path:
+    """Return where a folder is prepared that was given no place of its own."""
+    return prepared_home() / hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
 
 
 def prepared_home() -> Path:
-    """Return where folders are prepared that were given no place of their own."""
+    """Return the folder of all prepared data in the cache."""
     return home() / "data" / "prepared"
+
+
+def find_prepared(name: str) -> Path | None:
+    """Return the prepared data in the cache that boards call by this name, if there is any."""
+    for place in sorted(prepared_home().glob("*")):
+        with contextlib.suppress(UsageError):
+            if layout.is_prepared(place) and layout.read_record(place).name == name:
+                return place
+    return None
 
 
 def prepare(
@@ -82,7 +95,7 @@ def prepare(
         if not out.is_dir() or any(out.iterdir()):
             raise UsageError(f"'{out}' exists and is no prepared data; name another place")
         out.rmdir()
-    with _writing(), _alone(out):
+    with writing(), _alone(out):
         if layout.is_prepared(out) and layout.read_record(out).source == source.digest:
             return open_prepared(out, source.names)
         work = out.with_name(f"{out.name}.unfinished")
@@ -337,14 +350,3 @@ def _alone(out: Path) -> Iterator[None]:
     out.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(out.with_name(f"{out.name}.lock")):
         yield
-
-
-@contextlib.contextmanager
-def _writing() -> Iterator[None]:
-    try:
-        yield
-    except OSError as problem:
-        reason = os.strerror(problem.errno or 5)
-        raise Unavailable(
-            f"prepared data cannot be written: {reason}; mend it, and the same command goes on"
-        ) from None

@@ -55,7 +55,7 @@ def write_index(
         shards=_lengths(work),
         files=counts[0],
         accepted=counts[1],
-        aside=tuple(place.aside),
+        aside=tuple(sorted(place.aside, key=lambda aside: (aside.file, aside.frame))),
         source=source,
         index_digest=hashlib.sha256((work / layout.INDEX_FILE).read_bytes()).hexdigest(),
         made=date.today(),
