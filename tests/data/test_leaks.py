@@ -1,6 +1,5 @@
 """Copies of slices are found, whatever was done to them, and nothing else is taken for one."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -8,8 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from denoisebench.data import leaks
-from denoisebench.data.intake.folder import read_folder
+from denoisebench.data.intake.dicom import read
 from denoisebench.data.leaks import Copy, near_copies, thumbnail
 from denoisebench.data.phantom import draw
 from tests.data.planted_leaks import LEAKS, Planted, plant
@@ -47,11 +45,8 @@ def phantom_folder(
 
 def hunt(folders: list[Path], planted: list[Planted]) -> tuple[set[str], int]:
     """Return the names of the leaks that are found, and how many false alarms there are."""
-    places = [
-        (folder / source.path, source.raw)
-        for folder in folders
-        for source in read_folder(folder, workers=2).sources
-    ]
+    paths = [path for folder in folders for path in sorted(folder.rglob("*.dcm"))]
+    places = [(path, raw) for path in paths for raw in read(path)]
     patients = sorted({raw.patient_id for _, raw in places})
     found = copies(
         [raw.hu for _, raw in places], [patients.index(raw.patient_id) for _, raw in places]
