@@ -31,6 +31,7 @@ INCOMING = ".incoming"
 LOCK = ".fetch.lock"
 BATCH = 64  # slices that are read at once, while the next ones come
 TRIES = 2  # of a file whose bytes were wrong; a cut connection is tried more often, and at once
+READERS: int | None = None  # child processes; one a core
 SPARE_BYTES = 64 << 20  # beside the files themselves
 
 
@@ -231,14 +232,12 @@ class Job:
                 self.failures[wanted.path] = str(problem)
             except Away as problem:
                 away = problem
-        found = read_files(self.folder / INCOMING, list(parts))
-        reasons = {item.path: item.reason for item in found.set_aside}
-        entries = []
+        answers = _read(self.folder / INCOMING, list(parts))
+        entries: list[Entry] = []
         for name, wanted in parts.items():
-            raws = [source.raw for source in found.sources if source.path == name]
             part = self.folder / INCOMING / name
             try:
-                entry = self._judge(wanted, part, raws, reasons.get(name, ""))
+                entry = self._judge(wanted, part, answers[name])
             except Lost as problem:
                 self.failures[wanted.path] = str(problem)
                 part.unlink()
@@ -257,21 +256,35 @@ class Job:
         if away is not None:
             raise away
 
-    def _judge(self, wanted: Wanted, part: Path, raws: Sequence[Raw], reason: str) -> Entry:
+    def _judge(self, wanted: Wanted, part: Path, answer: list[Raw] | str) -> Entry:
         """Return the ledger's entry of a file that is what was asked for."""
         size = part.stat().st_size
-        if not raws and wanted.md5 and not wanted.digest:
-            return Entry(wanted.path, size, "", reason)  # the archive's own, and no CT in HU
-        if len(raws) != 1:
-            raise Lost(f"what came cannot be read: {reason or f'{len(raws)} frames'}")
-        if wanted.digest and raws[0].digest != wanted.digest:
+        if isinstance(answer, str):
+            if wanted.md5 and not wanted.digest:
+                return Entry(wanted.path, size, "", answer)  # the archive's own, and no CT in HU
+            raise Lost(f"what came cannot be read: {answer}")
+        if len(answer) != 1:
+            raise Lost(f"what came has {len(answer)} frames")
+        (raw,) = answer
+        if wanted.digest and raw.digest != wanted.digest:
             raise Lost("what came has other pixels than the manifest says")
-        if (raws[0].series_uid, raws[0].patient_id) != (wanted.series_uid, wanted.patient):
+        if (raw.series_uid, raw.patient_id) != (wanted.series_uid, wanted.patient):
             raise Lost("what came is of another series or patient")
         before = self.ledger.entries.get(wanted.path)
-        if before is not None and before.pixel_sha256 not in ("", raws[0].digest):
+        if before is not None and before.pixel_sha256 not in ("", raw.digest):
             raise Lost("what came has other pixels than when it was fetched first")
-        return Entry(wanted.path, size, raws[0].digest, "")
+        return Entry(wanted.path, size, raw.digest, "")
+
+
+def _read(folder: Path, names: Sequence[str]) -> dict[str, list[Raw] | str]:
+    """Read files in child processes: each one's slices, or why it has none."""
+    found = read_files(folder, names, workers=READERS)
+    answers: dict[str, list[Raw] | str] = {item.path: item.reason for item in found.set_aside}
+    for source in found.sources:
+        frames = answers.setdefault(source.path, [])
+        assert isinstance(frames, list)
+        frames.append(source.raw)
+    return answers
 
 
 def _batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
