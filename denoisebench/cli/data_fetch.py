@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import rich_click as click
@@ -36,29 +37,26 @@ def fetch(name: str, patients: int | None, out: Path | None, url: str | None, as
     from denoisebench.data.fetch import known
 
     facts, rows = known.choose(name, patients)
-    folder = out or known.default_folder(name)
-    try:
-        from denoisebench.data.fetch.download import fetch as fetched
-
-        with Display() as display:
-            slices = sum(row.slices for row in rows)
-            size = slices * facts.bytes / facts.slices / 1e9
-            licences = " and ".join(sorted({item.licence for item in facts.collections}))
-            display.say(f"{name}: {slices} slices, {size:.1f} GB, {licences} → {folder}")
-            done = fetched(
-                facts,
-                rows,
-                folder,
-                url=url,
-                progress=lambda here, total: display.working(f"fetching {name}", here, total),
-            )
-    except ModuleNotFoundError as missing:
-        if missing.name not in EXTRA:
-            raise
+    missing = next((package for package in EXTRA if find_spec(package) is None), None)
+    if missing:
         raise Unavailable(
-            f"data fetch needs {missing.name}, which is not installed: "
-            "pip install 'denoisebench[fetch]'"
-        ) from None
+            f"data fetch needs {missing}, which is not installed: pip install 'denoisebench[fetch]'"
+        )
+    from denoisebench.data.fetch.download import fetch as download
+
+    folder = out or known.default_folder(name)
+    slices = sum(row.slices for row in rows)
+    size = slices * facts.bytes / facts.slices / 1e9
+    licences = " and ".join(sorted({item.licence for item in facts.collections}))
+    with Display() as display:
+        display.say(f"{name}: {slices} slices, {size:.1f} GB, {licences} → {folder}")
+        done = download(
+            facts,
+            rows,
+            folder,
+            url=url,
+            progress=lambda here, total: display.working(f"fetching {name}", here, total),
+        )
     for failure in done.failures:
         click.echo(f"{failure.path}: {failure.reason}", err=True)
     if as_json:
