@@ -20,6 +20,9 @@ EXTRA = ("requests", "urllib3", "duckdb", "idc_index_data")
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Another folder.")
 @click.option(
+    "--via", type=click.Choice(["tcia", "idc"]), help="Another archive that has the same slices."
+)
+@click.option(
     "--from",
     "url",
     envvar="DENOISEBENCH_FETCH_URL",
@@ -27,7 +30,14 @@ EXTRA = ("requests", "urllib3", "duckdb", "idc_index_data")
     help="A mirror of the archive's interface; {bucket} stands for a bucket of IDC.",
 )
 @options.as_json
-def fetch(name: str, patients: int | None, out: Path | None, url: str | None, as_json: bool) -> int:
+def fetch(
+    name: str,
+    patients: int | None,
+    out: Path | None,
+    via: str | None,
+    url: str | None,
+    as_json: bool,
+) -> int:
     """Download public CT, check its digests, and write licences and citations beside it.
 
     NAME is tcia-mini (236 slices, 0.1 GB) or ct-lymph-nodes (110,003 slices, 57.8 GB; with
@@ -54,6 +64,7 @@ def fetch(name: str, patients: int | None, out: Path | None, url: str | None, as
             facts,
             rows,
             folder,
+            via=via,
             url=url,
             progress=lambda here, total: display.working(f"fetching {name}", here, total),
         )

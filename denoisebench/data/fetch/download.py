@@ -15,11 +15,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from denoisebench.data.fetch import beside, ledger
-from denoisebench.data.fetch.archives import Files, Wanted, open_archive, place
+from denoisebench.data.fetch import beside, idc, ledger, tcia
 from denoisebench.data.fetch.known import Known, Row
 from denoisebench.data.fetch.ledger import Entry, Ledger
 from denoisebench.data.fetch.transfer import CONNECTIONS, Away, Lost, Transfer, full
+from denoisebench.data.fetch.wanted import Files, Wanted, place
 from denoisebench.data.intake.dicom import Raw
 from denoisebench.data.intake.folder import read_files
 from denoisebench.data.intake.manifest import NAME as MANIFEST
@@ -30,7 +30,6 @@ Progress = Callable[[int, int], None]  # slices in place, slices in all
 INCOMING = ".incoming"
 LOCK = ".fetch.lock"
 BATCH = 64  # slices that are read at once, while the next ones come
-TRIES = 2  # of a file whose bytes were wrong; a cut connection is tried more often, and at once
 READERS: int | None = None  # child processes; one a core
 SPARE_BYTES = 64 << 20  # beside the files themselves
 
@@ -66,6 +65,7 @@ def fetch(
     rows: Sequence[Row],
     folder: Path,
     *,
+    via: str | None = None,
     url: str | None = None,
     progress: Progress | None = None,
 ) -> Fetched:
@@ -75,7 +75,8 @@ def fetch(
         facts: the data set.
         rows: of its manifest, all or those of some patients.
         folder: made where it is not there.
-        url: of a mirror of its archive.
+        via: which of its archives is asked; None for the first.
+        url: of a mirror of that archive.
         progress: called as slices come into place.
 
     Raises:
@@ -86,6 +87,8 @@ def fetch(
         raise UsageError(f"'{folder}' is a file; give a folder")
     if (folder / MANIFEST).exists() and not (folder / ledger.NAME).exists():
         raise UsageError(f"'{folder}' holds a {MANIFEST} of its own; give an empty folder")
+    if via is not None and via not in facts.archives:
+        raise UsageError(f"{facts.name} comes via {' or '.join(facts.archives)}, not via {via}")
     transfer = Transfer()
     try:
         (folder / INCOMING).mkdir(parents=True, exist_ok=True)
@@ -93,7 +96,8 @@ def fetch(
             try:
                 shutil.rmtree(folder / INCOMING)  # what a killed fetch left
                 (folder / INCOMING).mkdir()
-                return _fetch(facts, rows, folder, transfer, url, progress)
+                job = Job(facts, folder, Ledger(folder), transfer, rows, progress)
+                return _fetch(job, via or facts.archives[0], url)
             finally:
                 transfer.close()
                 shutil.rmtree(folder / INCOMING, ignore_errors=True)
@@ -103,41 +107,44 @@ def fetch(
         raise full(folder, problem) from None
 
 
-def _fetch(
-    facts: Known,
-    rows: Sequence[Row],
-    folder: Path,
-    transfer: Transfer,
-    url: str | None,
-    progress: Progress | None,
-) -> Fetched:
-    job = Job(facts, folder, Ledger(folder), transfer, rows, progress)
+def _fetch(job: "Job", via: str, url: str | None) -> Fetched:
+    facts = job.facts
     missing = job.missing()
-    if missing:
-        _check_room(facts, folder, missing)
     try:
-        files = open_archive(facts, missing, transfer, url) if missing else None
-        for _ in range(TRIES):
-            if missing and files is not None:
-                job.run(missing, files)
-                missing = job.missing()
+        if missing:
+            _check_room(facts, job.folder, missing)
+            files = _archive(facts, missing, job.transfer, via, url)
+            job.run(missing, files)
+            missing = job.missing()
+        if missing:
+            job.run(missing, files)  # wrong bytes may be right ones the second time
+            missing = job.missing()
     except Away as problem:
+        other = "".join(f", as does --via {name}" for name in facts.archives if name != via)
         raise Unavailable(
             f"{facts.name}: the archive cannot be reached ({problem}); {job.here} of {job.wanted} "
-            "slices are here, and the same command goes on"
+            f"slices are here, and the same command goes on{other}"
         ) from None
-    held = [(row, job.ledger.standing(place(row))) for row in rows]
+    held = [(row, job.ledger.standing(place(row))) for row in job.rows]
     if not missing:
-        beside.write_manifest(folder, held)
+        beside.write_manifest(job.folder, held)
     return Fetched(
         name=facts.name,
-        folder=folder,
+        folder=job.folder,
         wanted=job.wanted,
         here=job.here,
         new=job.new,
         set_aside=sum(bool(entry.set_aside) for _, found in held for entry in found),
         failures=tuple(Failure(path, reason) for path, reason in sorted(job.failures.items())),
     )
+
+
+def _archive(
+    facts: Known, rows: Sequence[Row], transfer: Transfer, via: str, url: str | None
+) -> Files:
+    if via == "tcia":
+        return tcia.slices(url)
+    return (idc.slices if rows[0].sop_uid else idc.series)(rows, facts, transfer, url)
 
 
 def _check_room(facts: Known, folder: Path, missing: Sequence[Row]) -> None:
@@ -191,6 +198,9 @@ class Job:
                     ]
                     before, settled = coming, before
                     self._settle(settled)
+            except Away:
+                self._settle(before)  # what came, or still comes, is kept
+                raise
             except BaseException:
                 self.transfer.stopped.set()
                 pool.shutdown(cancel_futures=True)

@@ -38,7 +38,7 @@ class Known(BaseModel):
     """A public data set.
 
     Attributes:
-        archive: who is asked: "tcia" for single slices, "idc" for whole series.
+        archives: who may be asked, the usual one first: "tcia" has single slices only.
         bytes: of all files together, about.
         split: the rule, in words; the manifest holds its outcome.
         digest, split_digest: as of a `DataSet` of all its slices; None where no digests are known.
@@ -48,7 +48,7 @@ class Known(BaseModel):
 
     name: str
     summary: str
-    archive: Literal["tcia", "idc"]
+    archives: tuple[Literal["tcia", "idc"], ...]
     patients: int
     slices: int
     bytes: int
@@ -121,7 +121,7 @@ def choose(name: str, patients: int | None = None) -> tuple[Known, tuple[Row, ..
     found = rows(name)
     if patients is None:
         return facts, found
-    if facts.archive == "tcia":
+    if found[0].sop_uid:
         raise UsageError(f"{name} is fetched whole; --patients is for sets of whole series")
     order = list(dict.fromkeys(row.patient for row in found))
     if patients > len(order):

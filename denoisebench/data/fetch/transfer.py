@@ -7,7 +7,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -100,7 +100,25 @@ class Transfer:
         """Return a short answer; raises as `save` does."""
         return self._try(url, lambda answer: b"".join(self._body(answer, LARGEST_PAGE)))
 
-    def _try(self, url: str, take: Callable[[requests.Response], Taken]) -> Taken:
+    def head(self, url: str, count: int) -> bytes:
+        """Return a file's first `count` bytes, or all of a shorter one; raises as `save` does."""
+
+        def take(answer: requests.Response) -> bytes:
+            here = b""
+            for chunk in self._body(answer, LARGEST):
+                here += chunk
+                if len(here) >= count:  # of a server that sends all of it, whatever was asked
+                    break
+            return here[:count]
+
+        return self._try(url, take, {"Range": f"bytes=0-{count - 1}"})
+
+    def _try(
+        self,
+        url: str,
+        take: Callable[[requests.Response], Taken],
+        headers: Mapping[str, str] | None = None,
+    ) -> Taken:
         retries = Retry(
             RETRIES,
             backoff_factor=PAUSE_SECONDS,
@@ -110,8 +128,8 @@ class Transfer:
         while True:
             answer = None
             try:
-                with self._ask(url) as answer:
-                    if answer.status_code == 200:
+                with self._ask(url, headers) as answer:
+                    if answer.status_code == 200 or (headers and answer.status_code == 206):
                         return take(answer)
                     reason: Exception = Lost(f"the archive answers {answer.status_code}")
                     if answer.status_code not in BUSY:
@@ -126,10 +144,11 @@ class Transfer:
                 raise reason
             retries.sleep(answer.raw if answer is not None else None)  # it may say Retry-After
 
-    def _ask(self, url: str) -> requests.Response:
+    def _ask(self, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
         certificates = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
         return self.session.get(
             url,
+            headers=headers,
             stream=True,
             timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
             proxies=dict(get_environ_proxies(url)),

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from denoisebench.data.fetch import archives, download, transfer
-from denoisebench.data.fetch.archives import place
+from denoisebench.data.fetch import download, idc, transfer
 from denoisebench.data.fetch.download import Fetched
 from denoisebench.data.fetch.known import Collection, Known, Row
+from denoisebench.data.fetch.wanted import place
 from denoisebench.data.intake.dicom import read
 
 SPLITS = ("train", "val", "test")
@@ -65,7 +65,7 @@ def facts(kind: str, rows: list[Row], size: int) -> Known:
     return Known(
         name="small",
         summary="Made for tests",
-        archive=kind,
+        archives=("tcia", "idc") if kind == "tcia" else ("idc",),
         patients=3,
         slices=sum(row.slices for row in rows),
         bytes=size,
@@ -116,8 +116,37 @@ def series(archive, made, tmp_path, monkeypatch) -> Small:
         rows.append(
             Row("Some CT", patient, f"1.2.{number}", SPLITS[number], slices=4, bytes=size)
         )  # fmt: skip
-    folders = {row.series_uid: ("idc-open-data", f"{row.series_uid[-1]}f") for row in rows}
-    monkeypatch.setattr(archives, "idc_folders", lambda rows, facts: folders)
+    folders = in_buckets(rows, archive)
+    monkeypatch.setattr(idc, "bucket_folders", lambda *asked: folders)
     size = sum(row.bytes for row in rows)
-    url = f"{archive.url}/{{bucket}}"
-    return Small(facts("idc", rows, size), tuple(rows), archive, tmp_path / "small", url)
+    return Small(facts("idc", rows, size), tuple(rows), archive, tmp_path / "small", archive.url)
+
+
+def in_buckets(rows: list[Row], archive: Any) -> dict[str, str]:
+    """Where each series is: series 1.2.N in folder Nf."""
+    bucket = f"{archive.url}/idc-open-data"
+    return {row.series_uid: f"{bucket}/{row.series_uid[-1]}f" for row in rows}
+
+
+@pytest.fixture
+def both(slices, made, tmp_path, monkeypatch) -> Small:
+    """The slices again, and their series in buckets of IDC, with slices that nobody wants.
+
+    A patch stands for the index of IDC.
+    """
+    files = slices.archive.files
+    for number, row in enumerate(slices.rows):
+        folder = f"{row.series_uid[-1]}f"
+        files[f"{folder}/b{number}.dcm"] = files[row.sop_uid]
+        for side in "ac":  # listed before and after it
+            other = made.write(
+                tmp_path / "archive" / "other.dcm",
+                made.body(50 + number),
+                PatientID=row.patient,
+                SeriesInstanceUID=row.series_uid,
+                SOPInstanceUID=f"{row.sop_uid}{number}",  # begins as the wanted one does
+            )
+            files[f"{folder}/{side}{number}.dcm"] = other.read_bytes()
+    folders = in_buckets(list(slices.rows), slices.archive)
+    monkeypatch.setattr(idc, "bucket_folders", lambda *asked: folders)
+    return slices

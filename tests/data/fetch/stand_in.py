@@ -32,6 +32,7 @@ class StandIn:
         asked: each request's path and headers.
         pause: seconds before each answer.
         page: entries of a listing's page.
+        ranges: whether a part of a file can be asked for.
     """
 
     def __init__(self) -> None:
@@ -41,6 +42,7 @@ class StandIn:
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.pause = 0.0
         self.page = 1000
+        self.ranges = True
         self.url = ""
         self.over = threading.Event()
 
@@ -89,7 +91,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        self.send_response(200)
+        span = self.headers["Range"]
+        content = content[: int(span.rpartition("-")[2]) + 1] if span and state.ranges else content
+        self.send_response(206 if span and state.ranges else 200)
         if fault == "cut chunked":
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()

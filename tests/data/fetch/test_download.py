@@ -18,8 +18,8 @@ from filelock import FileLock
 from denoisebench import Unavailable, UsageError
 from denoisebench.data.dataset import open_folder
 from denoisebench.data.fetch import download, transfer
-from denoisebench.data.fetch.archives import place
 from denoisebench.data.fetch.ledger import NAME as LEDGER
+from denoisebench.data.fetch.wanted import place
 from denoisebench.data.intake.dicom import read
 
 BESIDE = {"manifest.csv", LEDGER, "LICENCES.md", "CITATION.bib", download.LOCK}
@@ -253,6 +253,41 @@ def test_pixels_that_changed_since_the_first_fetch_are_refused(series, made, tmp
     assert failure.reason == "what came has other pixels than when it was fetched first"
 
 
+# -- single slices of a series in a bucket -------------------------------------------------------
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_slices_are_found_in_their_series_by_their_uids(both, ranges):
+    both.archive.ranges = ranges
+    done = both.fetch(via="idc")
+    assert (done.here, done.failures) == (6, ())
+    assert sorted(both.standing()) == sorted(both.places())
+    assert both.archive.requests("getSingleImage") == 0
+    assert both.archive.requests("list-type") == 3
+    whole = [path for path, headers in both.archive.asked if "Range" not in headers]
+    assert len([path for path in whole if ".dcm" in path]) == 6
+
+
+def test_a_slice_that_a_series_lacks_is_named(both):
+    del both.archive.files["0f/b0.dcm"]
+    (failure,) = both.fetch(via="idc").failures
+    assert failure.path == "Some-CT/P0/1.2.0/1.2.0.0.dcm"
+    assert failure.reason == "the archive's series has no such slice"
+
+
+def test_what_one_archive_began_the_other_ends(both):
+    both.archive.faults["1.2.0.0"] = repeat(404)
+    assert both.fetch().here == 5
+    done = both.fetch(via="idc")
+    assert (done.here, done.new, done.failures) == (6, 1, ())
+
+
+def test_an_archive_that_does_not_have_a_data_set_is_said_so(series):
+    with pytest.raises(UsageError, match="small comes via idc, not via tcia"):
+        series.fetch(via="tcia")
+    assert not series.folder.exists()
+
+
 # -- going on ------------------------------------------------------------------------------------
 
 
@@ -262,20 +297,38 @@ def test_an_archive_that_goes_away_leaves_what_came(slices, monkeypatch):
     monkeypatch.setattr(download, "CONNECTIONS", 1)
     ask = transfer.Transfer._ask
 
-    def unplugged(self, url):
+    def unplugged(self, url, headers=None):
         with socket.socket() as held:
             held.bind(("127.0.0.1", 0))  # bound and not listening
             away = f"http://127.0.0.1:{held.getsockname()[1]}"
             late = "1.2.1.3" in url or "1.2.2" in url
-            return ask(self, url.replace(slices.archive.url, away) if late else url)
+            return ask(self, url.replace(slices.archive.url, away) if late else url, headers)
 
     monkeypatch.setattr(transfer.Transfer, "_ask", unplugged)
-    told = r"small: the archive cannot be reached \(127.0.0.1: Connection refused\); 3 of 6 slices"
-    with pytest.raises(Unavailable, match=told):
+    with pytest.raises(Unavailable) as told:
         slices.fetch()
+    assert str(told.value) == (
+        "small: the archive cannot be reached (127.0.0.1: Connection refused); 3 of 6 slices are "
+        "here, and the same command goes on, as does --via idc"
+    )
     assert sorted(slices.standing()) == slices.places()[:3]
     monkeypatch.setattr(transfer.Transfer, "_ask", ask)
     assert slices.fetch().new == 3
+
+
+def test_a_series_that_came_is_kept_when_the_next_cannot_be_listed(series, monkeypatch):
+    monkeypatch.setattr(download, "BATCH", 1)
+    page = transfer.Transfer.page
+
+    def unplugged(self, url):
+        if "prefix=2f" in url:
+            raise transfer.Away("the patch says so")
+        return page(self, url)
+
+    monkeypatch.setattr(transfer.Transfer, "page", unplugged)
+    with pytest.raises(Unavailable, match="8 of 12 slices are here"):
+        series.fetch()
+    assert len(series.standing()) == 8
 
 
 def test_a_machine_without_a_network_is_left_as_it_was(slices):

@@ -1,12 +1,13 @@
 """What the index of the Imaging Data Commons says of the data sets here; no network is asked."""
 
+import re
 from dataclasses import replace
 from importlib.metadata import version
 
 import pytest
 
 from denoisebench import Unavailable
-from denoisebench.data.fetch import archives, known
+from denoisebench.data.fetch import idc, known
 
 duckdb = pytest.importorskip("duckdb", reason="the extra fetch is not installed")
 index = pytest.importorskip("idc_index_data", reason="the extra fetch is not installed")
@@ -35,10 +36,20 @@ def test_ct_lymph_nodes_is_all_ct_of_its_collection():
 
 def test_the_index_knows_a_folder_of_each_series():
     facts, rows = known.choose("ct-lymph-nodes")
-    folders = archives.idc_folders(rows, facts)
+    folders = idc.bucket_folders(rows, facts, None)
     assert folders.keys() == {row.series_uid for row in rows}
-    assert {bucket for bucket, _ in folders.values()} == {"idc-open-data"}
-    assert len({folder for _, folder in folders.values()}) == 176
+    uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    place = re.compile(rf"https://idc-open-data\.s3\.amazonaws\.com/{uuid}")
+    assert all(place.fullmatch(folder) for folder in folders.values())
+    assert len(set(folders.values())) == 176
+
+
+def test_a_mirror_may_name_buckets_in_its_path():
+    facts, rows = known.choose("tcia-mini")
+    folders = idc.bucket_folders(rows, facts, "https://storage.googleapis.com/{bucket}/")
+    assert len(folders) == 104
+    start = "https://storage.googleapis.com/idc-open-data/"
+    assert all(folder.startswith(start) for folder in folders.values())
 
 
 def test_each_series_of_tcia_mini_has_the_same_licence_and_doi_there():
@@ -62,7 +73,7 @@ def test_an_index_that_says_otherwise_is_refused_by_version(change):
     other = (replace(rows[0], **change), *rows[1:])
     told = rf"IDC's index {version('idc-index-data')} says otherwise of series"
     with pytest.raises(Unavailable, match=told):
-        archives.idc_folders(other, facts)
+        idc.bucket_folders(other, facts, None)
 
 
 def test_another_licence_than_the_manifests_is_refused():
@@ -72,4 +83,4 @@ def test_another_licence_than_the_manifests_is_refused():
         update={"collections": (collection.model_copy(update={"licence": "CC BY 4.0"}),)}
     )
     with pytest.raises(Unavailable, match="says otherwise"):
-        archives.idc_folders(rows, changed)
+        idc.bucket_folders(rows, changed, None)

@@ -10,8 +10,9 @@ import pytest
 
 from denoisebench import UsageError
 from denoisebench.data import split
-from denoisebench.data.fetch import archives, known
+from denoisebench.data.fetch import known
 from denoisebench.data.fetch.beside import citations_of
+from denoisebench.data.fetch.wanted import place
 
 NAMES = known.names()
 
@@ -28,7 +29,7 @@ def test_a_manifest_holds_what_its_data_set_says(name):
     assert sum(row.slices for row in rows) == facts.slices
     assert len({row.patient for row in rows}) == facts.patients
     assert {row.collection for row in rows} == {item.name for item in facts.collections}
-    assert len({archives.place(row) for row in rows}) == len(rows)
+    assert len({place(row) for row in rows}) == len(rows)
     assert all(re.fullmatch(r"[0-9.]{10,64}", row.series_uid) for row in rows)
 
 
