@@ -86,6 +86,8 @@ def near_copies(
     Returns:
         The pairs in the order of their rows.
     """
+    if len(thumbnails) < 2:
+        return []
     sight = lru_cache(KEPT)(lambda row: _Sight.of(read(row)))
     copies, links = [], _Links(len(thumbnails))
     for pairs in _near_some_way(thumbnails, groups):
@@ -147,13 +149,23 @@ class _Sight:
 
 
 def _means(hu: NDArray[np.int16], side: int) -> NDArray[np.int16]:
-    """Average blocks of clipped HU: (H, W) to (side, side), in 1/16 HU."""
-    clipped = np.clip(hu, FLOOR, CEILING)
-    rows, columns = (np.arange(side) * length // side for length in hu.shape)
-    strips = [strip.sum(axis=0, dtype=np.int32) for strip in np.split(clipped, rows[1:])]
-    sums = np.add.reduceat(np.stack(strips), columns, axis=1)
-    tall, wide = np.diff(rows, append=hu.shape[0]), np.diff(columns, append=hu.shape[1])
-    return np.rint(sums * (UNIT / np.outer(tall, wide))).astype(np.int16)
+    """Average blocks of equal area of clipped HU: (H, W) to (side, side), in 1/16 HU."""
+    rows = _strips(np.clip(hu, FLOOR, CEILING), side)
+    return np.rint(_strips(rows.T, side).T * UNIT).astype(np.int16)
+
+
+def _strips(image: NDArray[Any], count: int) -> NDArray[np.float64]:
+    """Average strips of rows; a row that an edge cuts counts for both sides by its parts.
+
+    So turned slices have turned means, whatever their size.
+    """
+    edges = np.arange(1, count) * len(image) / count
+    whole = edges.astype(np.intp)
+    sums = np.stack([part.sum(axis=0, dtype=np.float64) for part in np.split(image, whole)])
+    cut = (edges - whole)[:, None] * image[whole]
+    sums[:-1] += cut
+    sums[1:] -= cut
+    return sums * (count / len(image))
 
 
 def _turned(image: NDArray[Any], turn: int) -> NDArray[Any]:
@@ -163,7 +175,8 @@ def _turned(image: NDArray[Any], turn: int) -> NDArray[Any]:
 
 def _inner(thumbnails: NDArray[np.int16]) -> NDArray[np.float32]:
     """Return (N, 144) HU: the cells that candidates look at."""
-    inner = thumbnails[:, EDGE:-EDGE, EDGE:-EDGE].reshape(len(thumbnails), -1)
+    cells = slice(EDGE, SIDE - EDGE)
+    inner = thumbnails[:, cells, cells].reshape(len(thumbnails), (SIDE - 2 * EDGE) ** 2)
     return inner.astype(np.float32) / np.float32(UNIT)
 
 
