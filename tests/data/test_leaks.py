@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from denoisebench.data import leaks
 from denoisebench.data.intake.dicom import Raw
 from denoisebench.data.intake.folder import read_folder
-from denoisebench.data.leaks import Copy, near_copies, thumbnail
+from denoisebench.data.leaks import Copy, candidates, confirm, near_copies, thumbnail
+from denoisebench.data.leaks.means import SIDE, turned
 from denoisebench.data.phantom import draw
 from tests.data.planted_leaks import LEAKS, Planted, plant
 
@@ -113,12 +113,12 @@ BROKEN: dict[str, tuple[dict[str, object], set[str]]] = {
         EQUAL | {"cropped by a pixel", "padded by -2000 HU"},
     ),
     "upright only": (
-        {"ORIENTATIONS": leaks.ORIENTATIONS[:1]},
+        {"ORIENTATIONS": candidates.ORIENTATIONS[:1]},
         EVERY - {"mirrored", "a quarter turn"},
     ),
     "no crops": ({"CROP": 0}, EVERY - {"cropped by a pixel"}),
     "edges seen": (
-        {"EDGE": 0, "ORIENTATIONS": leaks._orientations(leaks.SIDE)},
+        {"EDGE": 0, "ORIENTATIONS": candidates.orientations(SIDE)},
         EVERY - {"annotated, ± 1 HU a pixel"},
     ),
 }
@@ -130,14 +130,16 @@ def test_without_one_part_its_leaks_are_missed(
 ) -> None:
     changes, found = BROKEN[name]
     for constant, value in changes.items():
-        monkeypatch.setattr(leaks, constant, value)
+        monkeypatch.setattr(
+            candidates if hasattr(candidates, constant) else confirm, constant, value
+        )
     assert hunt(*planted) == (found, 0)
 
 
 def test_neighbours_are_told_apart_by_the_second_look_alone(
     neighbours: list[HU], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leaks, "COPY_STEPS", 1.0)
+    monkeypatch.setattr(confirm, "COPY_STEPS", 1.0)
     assert copies(neighbours) != []
 
 
@@ -190,22 +192,22 @@ def test_no_pair_is_lost_by_sorting_blocks_and_sums(monkeypatch: pytest.MonkeyPa
     turns = random.integers(0, 8, 150)
     thumbnails = seeds[rows] + random.normal(0, 16 * 17, (150, 16, 16))
     thumbnails = np.stack(
-        [leaks._turned(one, turn) for one, turn in zip(thumbnails, turns, strict=True)]
+        [turned(one, turn) for one, turn in zip(thumbnails, turns, strict=True)]
     ).astype(np.int16)
     groups = random.integers(0, 4, 150)
     inner = thumbnails[:, 2:-2, 2:-2].astype(np.float64) / 16
     wanted = set()
     for first in range(150):
         for second in range(first):
-            seen = [leaks._turned(inner[second], turn) for turn in range(8)]
+            seen = [turned(inner[second], turn) for turn in range(8)]
             apart = min(np.sqrt(np.mean((inner[first] - other) ** 2)) for other in seen)
-            if groups[first] != groups[second] and apart <= leaks.CANDIDATE_HU:
+            if groups[first] != groups[second] and apart <= candidates.CANDIDATE_HU:
                 wanted.add((second, first))
-    monkeypatch.setattr(leaks, "BLOCK", 37)
+    monkeypatch.setattr(candidates, "BLOCK", 37)
     found = set()
-    for some in leaks._near_some_way(thumbnails, groups):
+    for some in candidates.near_some_way(thumbnails, groups):
         assert len(some) <= 37
-        for first, second, _ in leaks._near(thumbnails, some).tolist():
+        for first, second, _ in candidates.near(thumbnails, some).tolist():
             found.add((min(first, second), max(first, second)))
     assert 200 < len(wanted) < 2000  # of some 8,000
     assert found == wanted
