@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, zoom
 
 from denoisebench.data.dataset import SPLITS
-from denoisebench.data.leaks import candidates, confirm, near_copies, thumbnail
+from denoisebench.data.leaks import candidates, confirm, copies, near_copies, thumbnail
 from denoisebench.data.leaks.means import UNIT
 from denoisebench.data.named import open_data
 from denoisebench.data.scan import Slice
@@ -66,8 +67,8 @@ def differences(slices: Sequence[Slice], every: int) -> None:
     planted = planted_leaks()
     for leak in planted.LEAKS:
         if leak.alter is not planted.as_it_is:
-            copies = [apart(one.hu, leak.alter(one.hu)) for one in slices[::every]]
-            show(f"copies: {leak.name}", copies, max)
+            altered = [apart(one.hu, leak.alter(one.hu)) for one in slices[::every]]
+            show(f"copies: {leak.name}", altered, max)
     for gap in (1, 3):
         pairs = [
             pair for scan in scans(slices) for pair in zip(scan[:-gap], scan[gap:], strict=True)
@@ -129,27 +130,31 @@ def planted_leaks() -> ModuleType:
 
 def cost(slices: Sequence[Slice], sizes: Sequence[int]) -> None:
     """Print seconds and memory by size; what a slice is read from costs nothing here."""
-    say("| thumbnails | patients | near by sums | slices read | sums, s | all, s | peak, MiB |")
-    say("|---:|---:|---:|---:|---:|---:|---:|")
+    say("| thumbnails | patients | pairs near by sums | slices read | seconds | peak MiB |")
+    say("|---:|---:|---:|---:|---:|---:|")
     for size in sizes:
         thumbnails, groups = made_up(slices, size)
-        reads: list[int] = []
+        pairs: list[int] = []
+        reads: set[int] = set()
 
-        def read(row: int, reads: list[int] = reads) -> HU:
-            reads.append(row)
+        def counted(*given: Any, pairs: list[int] = pairs) -> Iterator[candidates.Rows]:
+            for some in candidates.near_some_way(*given):
+                pairs.append(len(some))
+                yield some
+
+        def read(row: int, reads: set[int] = reads) -> HU:
+            reads.add(row)
             one = slices[row % len(slices)].hu
             return np.roll(one, (row % 509, row % 503), (0, 1))  # so that no two are copies
 
-        start = time.perf_counter()
-        pairs = sum(len(some) for some in candidates.near_some_way(thumbnails, groups))
-        first = time.perf_counter() - start
+        copies.near_some_way = counted
         start = time.perf_counter()
         found = near_copies(thumbnails, groups, read)
         seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         say(
-            f"| {size:,} | {groups.max() + 1} | {pairs:,} | {len(set(reads)):,} "
-            f"| {first:.1f} | {seconds:.1f} | {peak:,} |",
+            f"| {size:,} | {groups.max() + 1} | {sum(pairs):,} | {len(reads):,} "
+            f"| {seconds:.1f} | {peak:,} |"
         )
         assert not found
 
