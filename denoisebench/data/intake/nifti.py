@@ -38,6 +38,7 @@ MOST_EXPANSION = 1032  # of deflate
 AIR, SOFT = -500, 300
 AIR_SHARE, SOFT_SHARE = 0.02, 2 / 3
 MOST_LABELS = 150  # TotalSegmentator has 118; a plane of CT has hundreds of values
+SQUARE = 1.2  # long side over short; CT has square pixels
 WHOLE = 1e-3  # HU; float32 keeps 2.5e-4 at 3000 HU
 
 
@@ -203,6 +204,8 @@ def _geometry(header: Any, shape: tuple[int, int, int]) -> Geometry:
     step = float(normal @ along)
     if min(*spacing, abs(step)) <= 0:
         raise NotCT("voxels without a size")
+    if max(spacing) > SQUARE * min(spacing):
+        raise NotCT("its axial pixels are not square: coronal or sagittal slices side by side")
     return Geometry(
         plane, row, column, flip_rows, flip_columns,
         float(normal @ affine[:3, 3]), step, spacing,

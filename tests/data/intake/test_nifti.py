@@ -233,6 +233,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "claims more": (None, {"dim": [3, COLUMNS, ROWS, 9, 1, 1, 1, 1]}, "truncated: 85536 bytes"),
     "no orientation": (None, {"sform_code": 0, "qform_code": 0}, "no orientation"),
     "orientation NaN": (None, {"srow_x": [np.nan, 0, 0, 0]}, "orientation cannot be read"),
+    "origin NaN": (None, {"srow_x": [-ACROSS, 0, 0, np.nan]}, "orientation cannot be read"),
     "flat orientation": (None, {"srow_z": [0, 0, 0, 0]}, "orientation cannot be read"),
     "two orientations": (None, {"srow_x": [ACROSS, 0, 0, 0]}, "contradict each other"),
     "metres": (None, {"xyzt_units": 1}, "not in mm"),
@@ -258,19 +259,30 @@ def test_what_is_not_ct_in_hu_is_refused_with_its_reason(
     assert reason in refusal(path)
 
 
-def test_an_oblique_volume_is_refused_from_45_degrees_on(tmp_path: Path) -> None:
-    for degrees, fine in ((44, True), (46, False)):
-        turn = np.eye(4)
-        angle = np.radians(degrees)
-        turn[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-        one = image(volume())
-        nib.save(type(one)(one.dataobj, turn @ one.affine), tmp_path / "a.nii")
-        if fine:
-            assert len(read(tmp_path / "a.nii")) == PLANES
-        else:  # its last axis is no longer the one that runs most towards the head
-            assert "oblique" in refusal(tmp_path / "a.nii") or "fewer" in refusal(
-                tmp_path / "a.nii"
-            )
+def turned(path: Path, way: list[list[float]]) -> Path:
+    """Write the body in planes whose columns, rows and normal point along three directions."""
+    turn = np.eye(4)
+    turn[:3, :3] = np.array([direction / np.linalg.norm(direction) for direction in way]).T
+    one = image(volume())
+    nib.save(type(one)(one.dataobj, turn @ one.affine), path)
+    return path
+
+
+def test_planes_up_to_45_degrees_from_axial_are_read(tmp_path: Path) -> None:
+    tilted = turned(tmp_path / "a.nii", [[1, 0, 0], [0, 1, 0.95], [0, -0.95, 1]])
+    assert len(read(tilted)) == PLANES
+    # on a corner: each axis stands 55° from the patient's
+    corner = [[2**0.5, 0, 1], [-(0.5**0.5), 1.5**0.5, 1], [-(0.5**0.5), -(1.5**0.5), 1]]
+    assert "oblique" in refusal(turned(tmp_path / "b.nii", corner))
+
+
+def test_slices_of_another_plane_side_by_side_are_no_axial_ones(tmp_path: Path) -> None:
+    tall = np.repeat(volume(), 16, axis=0)  # enough planes for 64 rows
+    one = image(tall)
+    coronal = np.diag([-ACROSS, 0, 0, 1])
+    coronal[2, 1], coronal[1, 2] = DOWN, -ALONG  # rows towards the head, 2.5 mm between planes
+    nib.save(type(one)(one.dataobj, coronal), tmp_path / "a.nii")
+    assert "not square" in refusal(tmp_path / "a.nii")
 
 
 @pytest.mark.parametrize(
