@@ -20,6 +20,6 @@ on 192 slices of the phantom, and on every slice of six scans, 2.5 to 10 mm apar
 """
 
 from denoisebench.data.leaks.copies import Copy, near_copies
-from denoisebench.data.leaks.means import thumbnail
+from denoisebench.data.leaks.means import SIDE, thumbnail
 
-__all__ = ["Copy", "near_copies", "thumbnail"]
+__all__ = ["SIDE", "Copy", "near_copies", "thumbnail"]

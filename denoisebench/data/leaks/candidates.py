@@ -82,4 +82,5 @@ def _sums() -> NDArray[np.float32]:
     """Return (144, 21): what makes the sums that no orientation changes."""
     _, orbit, members = np.unique(ORIENTATIONS.min(axis=0), return_inverse=True, return_counts=True)
     sums = (orbit[:, None] == np.arange(len(members))) / np.sqrt(members * len(orbit))
-    return sums.astype(np.float32)
+    small: NDArray[np.float32] = sums.astype(np.float32)
+    return small
