@@ -7,6 +7,7 @@ import hashlib
 import multiprocessing
 import os
 import pickle
+import signal
 import threading
 import time
 import zipfile
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from denoisebench import atomic
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
@@ -196,7 +198,7 @@ def cached(
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return Denoised(kept["image"].astype(np.float64), float(kept["seconds"]))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
 
 
@@ -206,6 +208,7 @@ def _ready(item: "Denoised | Future[Denoised]") -> Denoised:
 
 def _worker() -> None:
     """Keep a worker's numeric libraries to one core, and let it end with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -269,11 +272,10 @@ def _finished(
 
 
 def _keep(path: Path, image: NDArray[Any], seconds: float) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.writing")
-    with beside.open("wb") as file:
+    with atomic.told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as file:
         np.savez(file, image=image.astype(np.float32), seconds=np.array(seconds))
-    beside.replace(path)
 
 
 def _place(part: Part, sigma: float, noisy: Image, learned: Learned | None) -> Path:
