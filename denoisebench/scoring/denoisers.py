@@ -7,8 +7,6 @@ import hashlib
 import multiprocessing
 import os
 import pickle
-import signal
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from denoisebench import atomic
+from denoisebench import atomic, child
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
@@ -208,18 +206,9 @@ def _ready(item: "Denoised | Future[Denoised]") -> Denoised:
 
 def _worker() -> None:
     """Keep a worker's numeric libraries to one core, and let it end with its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # A parent that is killed tells nobody, and its workers would wait for jobs for ever.
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)
+    child.begin()
 
 
 def _one(part: Part, sigma: float, noisy: Image, learned: Learned | None, keep: bool) -> Denoised:
