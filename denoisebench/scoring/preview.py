@@ -51,4 +51,6 @@ def save_preview(
 
 def _psnr(image: NDArray[np.float64], clean: NDArray[np.float64]) -> str:
     error = float(np.mean((image - clean) ** 2))
+    if not np.isfinite(error):
+        return "not finite"
     return f"{10 * np.log10(PEAK**2 / error):.2f} dB" if error else "exact"

@@ -312,8 +312,8 @@ def _psnrs(
     for one in spread(slices, VALIDATION_SLICES):
         clean = task.to_grey(one.hu)
         noisy = noisy_slice(task, clean, one.digest)
-        error = denoise(generator, noisy, multiple) - clean
-        yield 10 * math.log10(255**2 / max(float(np.mean(error**2)), 1e-12))
+        error = float(np.mean((denoise(generator, noisy, multiple) - clean) ** 2))
+        yield 10 * math.log10(255**2 / max(error, 1e-12)) if math.isfinite(error) else math.nan
 
 
 def _raise_if_not_finite(values: Iterable[tuple[str, Any]], step: int) -> None:
