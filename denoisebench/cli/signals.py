@@ -71,7 +71,8 @@ def stop_on_signals() -> Iterator[Stopping]:
     theirs.setblocking(False)
     woken = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     before = {number: signal.signal(number, stopping.ask) for number in caught}
-    threading.Thread(target=_watch, args=(ours, caught), daemon=True).start()
+    watch = threading.Thread(target=_watch, args=(ours, caught), daemon=True)
+    watch.start()
     try:
         yield stopping
     finally:
@@ -82,6 +83,8 @@ def stop_on_signals() -> Iterator[Stopping]:
             for number, handler in before.items():
                 signal.signal(number, handler)
             theirs.close()
+            watch.join()
+            ours.close()
 
 
 def _watch(signals: socket.socket, caught: list[int]) -> None:
