@@ -7,7 +7,6 @@ import hashlib
 import multiprocessing
 import os
 import pickle
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from denoisebench import atomic, child
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
@@ -196,7 +196,7 @@ def cached(
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return Denoised(kept["image"].astype(np.float64), float(kept["seconds"]))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
 
 
@@ -208,15 +208,7 @@ def _worker() -> None:
     """Keep a worker's numeric libraries to one core, and let it end with its parent."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # A parent that is killed tells nobody, and its workers would wait for jobs for ever.
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)
+    child.begin()
 
 
 def _one(part: Part, sigma: float, noisy: Image, learned: Learned | None, keep: bool) -> Denoised:
@@ -269,11 +261,10 @@ def _finished(
 
 
 def _keep(path: Path, image: NDArray[Any], seconds: float) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.writing")
-    with beside.open("wb") as file:
+    with atomic.told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as file:
         np.savez(file, image=image.astype(np.float32), seconds=np.array(seconds))
-    beside.replace(path)
 
 
 def _place(part: Part, sigma: float, noisy: Image, learned: Learned | None) -> Path:

@@ -7,6 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from denoisebench import atomic
 from denoisebench.scoring.evaluate import Example
 from denoisebench.task.task import PEAK
 
@@ -44,11 +45,12 @@ def save_preview(
         axis.set_axis_off()
         axis.title.set_fontsize(9)
         axis.title.set_verticalalignment("bottom")
-    beside = path.with_suffix(".writing")
-    figure.savefig(beside, format="png", metadata={"Software": "denoisebench"})
-    beside.replace(path)
+    with atomic.replacing(path) as file:
+        figure.savefig(file, format="png", metadata={"Software": "denoisebench"})
 
 
 def _psnr(image: NDArray[np.float64], clean: NDArray[np.float64]) -> str:
     error = float(np.mean((image - clean) ** 2))
+    if not np.isfinite(error):
+        return "not finite"
     return f"{10 * np.log10(PEAK**2 / error):.2f} dB" if error else "exact"

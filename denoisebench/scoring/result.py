@@ -3,13 +3,13 @@
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from denoisebench import tomlfile
+from denoisebench.atomic import write_text
 from denoisebench.errors import UsageError
 
 SCHEMA_VERSION = 1
@@ -265,10 +265,3 @@ def read_scores(path: Path) -> list[Score]:
         return [Score.model_validate(row) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValidationError) as error:
         raise UsageError(f"cannot read {path}: {type(error).__name__}") from None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file at once: readers see the old one or the new one."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.writing")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from denoisebench import atomic
 from denoisebench.data.dataset import DataSet, spread
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
@@ -90,9 +91,7 @@ def tuned(
         psnr = 10 * np.log10(255**2 / np.maximum(errors, 1e-12))
         scores = [float(mean) for mean in psnr.reshape(len(settings), -1).mean(axis=1)]
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside = place.with_suffix(".writing")
-        beside.write_text(json.dumps(scores), encoding="utf-8")
-        beside.replace(place)
+        atomic.write_text(place, json.dumps(scores))
     best = int(np.argmax(scores))
     return parts[best], Tuning(settings[best], list(zip(settings, scores, strict=True)))
 

@@ -1,23 +1,33 @@
 """A checkpoint is the old one or the new one, never half, and it is tensors, not code."""
 
-import os
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from denoisebench import atomic
 from denoisebench.errors import UsageError
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write tensors and plain values beside `path`, then put the file in its place at once."""
-    beside = path.with_suffix(".writing")
-    with beside.open("wb") as file:
+    """Write tensors and plain values; see `atomic.replacing`."""
+    with atomic.replacing(path) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+
+
+def totals(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    """Sum up each tensor of a state, named by its place: finite where all its numbers are.
+
+    In float64, which numbers of a narrower type cannot sum out of.
+    """
+    if isinstance(value, torch.Tensor):
+        yield name, float(value.sum(dtype=torch.float64))
+    elif isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in items:
+            yield from totals(inner, f"{name} {key}".lstrip())
 
 
 def load(path: Path, device: torch.device) -> dict[str, Any]:
@@ -32,5 +42,7 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
         raise UsageError(f"nothing to resume: {path} does not exist") from None
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{path} is not a checkpoint that can be read: {reason:.120}") from None
+        raise UsageError(
+            f"{path} is not a checkpoint that can be read: {reason:.120}; remove it to begin anew"
+        ) from None
     return state

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from denoisebench.atomic import write_text
 from denoisebench.errors import UsageError
-from denoisebench.scoring.result import write_text
 
 MARK = "page.json"
 MADE_BY = "denoisebench publish"
