@@ -3,18 +3,27 @@
 import csv
 import io
 import json
+import math
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from sys import intern
+from typing import IO, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from denoisebench import tomlfile
+from denoisebench.bounded import read_json, refuse_large
 from denoisebench.errors import UsageError
 
 SCHEMA_VERSION = 1
 EVALUATION_VERSION = 1
 """Raised when the same weights would score otherwise: padding, precision, averaging."""
+
+SCORES_AT_MOST = 64 << 20  # bytes of scores.csv
+MOST_SCORES = 1_000_000  # fifteen metrics of 66,000 slices
+LONGEST_LINE = 1000
 
 Status = Literal["done", "partial", "diverged", "failed", "unverified"]
 
@@ -145,10 +154,9 @@ class Result(_Open):
         write_model(path, self)
 
 
-class Score(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Score:
     """One line of scores.csv; the value is None where the metric could not be computed."""
-
-    model_config = ConfigDict(frozen=True)
 
     slice: str
     patient: str
@@ -227,14 +235,11 @@ def read_model(path: Path, model: type[Model]) -> Model:
     Raises:
         UsageError: it is not there, is something else, or is of a later schema version.
     """
-    try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise UsageError(f"cannot read {path}: {type(error).__name__}") from None
+    values: Any = read_json(path)
     version = values.get("schema_version") if isinstance(values, dict) else None
     if version != SCHEMA_VERSION:
         raise UsageError(
-            f"{path} has schema version {version!r}, this denoisebench reads {SCHEMA_VERSION}"
+            f"{path} has schema version {version!r:.40}, this denoisebench reads {SCHEMA_VERSION}"
         )
     try:
         return model.model_validate(values)
@@ -260,11 +265,37 @@ def read_scores(path: Path) -> list[Score]:
         UsageError: it is not there, or is no table of scores.
     """
     try:
+        refuse_large(path, SCORES_AT_MOST)
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [{**row, "value": row["value"] or None} for row in csv.DictReader(file)]
-        return [Score.model_validate(row) for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValidationError) as error:
+            rows = csv.reader(_lines(file), strict=True)
+            columns = next(rows, [])
+            places = [columns.index(name) for name in ("slice", "patient", "metric", "value")]
+            scores = [_score([row[place] for place in places]) for row in rows]
+    except UsageError:
+        raise
+    except (OSError, ValueError, IndexError, csv.Error) as error:
         raise UsageError(f"cannot read {path}: {type(error).__name__}") from None
+    return scores
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """Yield lines; ValueError for one, or for a number of them, that no table of ours has."""
+    for _ in range(MOST_SCORES + 2):
+        line = file.readline(LONGEST_LINE)
+        if not line:
+            return
+        if len(line) == LONGEST_LINE:
+            raise ValueError("a line is too long")
+        yield line
+    raise ValueError("it has too many lines")
+
+
+def _score(cells: list[str]) -> Score:
+    slice_, patient, metric = map(intern, cells[:3])  # the same ones again and again
+    value = float(cells[3]) if cells[3] else None
+    if value is not None and not math.isfinite(value):
+        raise ValueError("a value is not finite")
+    return Score(slice_, patient, metric, value)
 
 
 def write_text(path: Path, text: str) -> None:
