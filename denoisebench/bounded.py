@@ -18,8 +18,8 @@ from denoisebench.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-JSON_AT_MOST = 4 << 20
-"""Bytes of a JSON file; the largest that a run leaves, physics.json, has some 100,000."""
+JSON_AT_MOST = 2 << 20
+"""Bytes of a JSON file; the largest that a run leaves, physics.json, has some 20,000."""
 HEADER_AT_MOST = 4 << 20
 """Bytes of the header of safetensors; a network of 2,000 tensors has some 200,000."""
 ZIP_READ_AT_MOST = 4 << 20

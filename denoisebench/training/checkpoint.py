@@ -2,6 +2,7 @@
 
 import os
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from denoisebench.bounded import refuse_bomb
 from denoisebench.errors import UsageError
 
+DESCRIPTION = "data.pkl"
 DESCRIPTION_AT_MOST = 2 << 20
 """Bytes of a checkpoint that say which tensors it has; 4,000 of them take 1,000,000."""
 
@@ -31,7 +33,8 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
         UsageError: there is none, or it is damaged or not one of ours.
     """
     try:
-        refuse_bomb(path, "data.pkl", DESCRIPTION_AT_MOST)
+        refuse_bomb(path, DESCRIPTION, DESCRIPTION_AT_MOST)
+        _refuse_allocations(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch wonders at pickles that it did not write
             state = torch.load(path, map_location=device, weights_only=True)
@@ -43,3 +46,14 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"{path} is not a checkpoint that can be read: {reason:.120}") from None
     return state
+
+
+def _refuse_allocations(path: Path) -> None:
+    """Raise ValueError for a pickle that names what torch admits and no checkpoint of ours holds.
+
+    A bytearray is as large as a number in the pickle says.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(DESCRIPTION) and b"bytearray" in archive.read(name):
+                raise ValueError("it holds a bytearray")

@@ -1,5 +1,6 @@
 """What a run's page says: scores, cost, health, findings, curves, recipe, environment, command."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from denoisebench.training import log
 
 MOST_PLACES = 12
 LOG_AT_MOST = 16 << 20  # bytes; some 60,000 lines
+LONGEST_LINE = 64 << 10
+BLOCK = LONGEST_LINE + 1
 Facts = list[tuple[str, str]]
 
 
@@ -130,13 +133,17 @@ def _finding(name: str, found: Finding) -> dict[str, Any]:
 
 def _log(folder: Path | None) -> list[log.Record]:
     """Read log.jsonl; nothing where it is not one."""
+    if folder is None:
+        return []
+    path = folder / "log.jsonl"
     try:
-        if folder:
-            refuse_large(folder / "log.jsonl", LOG_AT_MOST)
-            return log.read(folder / "log.jsonl")
+        refuse_large(path, LOG_AT_MOST)
+        with path.open("rb") as file:
+            if any(len(line) > LONGEST_LINE for line in iter(partial(file.readline, BLOCK), b"")):
+                return []
+        return log.read(path)
     except (OSError, ValueError, RecursionError):
-        pass
-    return []
+        return []
 
 
 def _environment(folder: Path | None) -> Facts:
