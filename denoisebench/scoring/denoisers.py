@@ -25,6 +25,7 @@ from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
 from denoisebench.scoring.environment import cores
+from denoisebench.workers import Spawning
 
 if TYPE_CHECKING:
     import torch
@@ -135,9 +136,7 @@ def each(
 def _over_cores(
     jobs: Iterable[Job], sigma: float, learned: Learned | None, keep: bool, workers: int
 ) -> Iterator[Denoised]:
-    # spawn: a forked child of a process that runs torch's threads can hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_worker) as pool:
+    with ProcessPoolExecutor(workers, Spawning(), initializer=_worker) as pool:
         waiting: list[Denoised | Future[Denoised]] = []
         for part, noisy in jobs:
             known = cached(part, sigma, noisy, learned)
