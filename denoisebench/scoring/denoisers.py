@@ -4,7 +4,6 @@ torch is imported where tensors are meant: the worker processes of a baseline st
 """
 
 import hashlib
-import multiprocessing
 import os
 import pickle
 import time
@@ -20,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from denoisebench import atomic, child
+from denoisebench import atomic
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
 from denoisebench.scoring.environment import cores
+from denoisebench.workers import Spawning, begin
 
 if TYPE_CHECKING:
     import torch
@@ -135,9 +135,7 @@ def each(
 def _over_cores(
     jobs: Iterable[Job], sigma: float, learned: Learned | None, keep: bool, workers: int
 ) -> Iterator[Denoised]:
-    # spawn: a forked child of a process that runs torch's threads can hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_worker) as pool:
+    with ProcessPoolExecutor(workers, Spawning(), initializer=_worker) as pool:
         waiting: list[Denoised | Future[Denoised]] = []
         for part, noisy in jobs:
             known = cached(part, sigma, noisy, learned)
@@ -208,7 +206,7 @@ def _worker() -> None:
     """Keep a worker's numeric libraries to one core, and let it end with its parent."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
-    child.begin()
+    begin()
 
 
 def _one(part: Part, sigma: float, noisy: Image, learned: Learned | None, keep: bool) -> Denoised:

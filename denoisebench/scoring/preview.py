@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -25,6 +26,14 @@ def save_preview(
         method: name of what made the output.
         references: method → its output of the same slice, for instance BM3D's.
     """
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever a matplotlibrc says, one in the current folder above all
+        _save(path, example, method, references)
+
+
+def _save(
+    path: Path, example: Example, method: str, references: dict[str, NDArray[np.float64]]
+) -> None:
     panels = {"clean": example.clean, "noisy": example.noisy, **references, method: example.output}
     figure = Figure(figsize=(3.2 * (len(panels) + 1), 3.55), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)

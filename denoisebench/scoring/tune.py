@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from denoisebench import atomic
+from denoisebench.bounded import read_json
 from denoisebench.data.dataset import DataSet, spread
+from denoisebench.errors import UsageError
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.scoring import denoisers
@@ -119,8 +121,8 @@ def _place(
 def _known(place: Path, count: int) -> list[float] | None:
     """The scores of an earlier tuning, if they are whole."""
     try:
-        scores = json.loads(place.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        scores = read_json(place)
+    except UsageError:
         return None
     whole = isinstance(scores, list) and len(scores) == count
     return scores if whole and all(isinstance(score, float) for score in scores) else None
