@@ -1,7 +1,6 @@
 """A checkpoint is the old one or the new one, never half, and it is tensors, not code."""
 
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,16 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
         UsageError: there is none, or it is damaged or not one of ours.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        state: Any = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise UsageError(f"nothing to resume: {path} does not exist") from None
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{path} is not a checkpoint that can be read: {reason:.120}") from None
+    except Exception as error:  # the unpickler of damaged bytes raises whatever it meets
+        reason = str(error).splitlines()[0] if str(error).strip() else type(error).__name__
+        raise _unreadable(path, reason) from None
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise _unreadable(path, "it holds something else than the state of a training")
     return state
+
+
+def _unreadable(path: Path, reason: str) -> UsageError:
+    return UsageError(f"{path} is not a checkpoint that can be read: {reason:.120}")
