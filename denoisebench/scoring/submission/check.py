@@ -149,6 +149,9 @@ def _card(folder: Path, names: Sequence[str]) -> Submission:
         raise UsageError(f"the zip has no {missing[0]}; pack it with submit RUN")
     try:
         values = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # ValueError: also of 5,000 digits
+        raise UsageError(f"cannot read {CARD}: {type(error).__name__}") from None
+    try:
         version = values.get("schema_version") if isinstance(values, dict) else None
         if version != SCHEMA_VERSION:
             raise UsageError(
@@ -158,8 +161,6 @@ def _card(folder: Path, names: Sequence[str]) -> Submission:
         submission = Submission.model_validate(values)
     except ValidationError as error:
         raise UsageError(f"{CARD}: {tomlfile.misfit(error)}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise UsageError(f"cannot read {CARD}: {type(error).__name__}") from None
     odd = sorted({CARD, *submission.files} ^ set(names))
     if odd:
         raise UsageError(f"{odd[0]!r:.100} is in the zip or in {CARD}, and not in both")
