@@ -58,10 +58,17 @@ def read_manifest(folder: Path) -> list[Row]:
                 f"the patient of '{shown(row.path)}' is in {split_of[row.patient]} and in "
                 f"{row.split}; put all slices of a patient in one split",
             )
-        if not (folder / row.path).is_file():
+        if not _is_file(folder / row.path):
             missing = f"'{shown(row.path)}' is not in the folder"
             raise _error(row.line, f"{missing}; add it, or drop the line")
     return rows
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than the file system has
+        return False
 
 
 def _parse(path: Path) -> list[Row]:
