@@ -62,12 +62,13 @@ def _json(values: Any) -> bytes:
 
 
 def board_reader(folder: Path) -> Callable[[bytes], None]:
-    """Put a run with one mutated file beside sound ones, and render all boards in all formats."""
+    """Put a run with one mutated file beside sound ones, and render all boards in all formats.
+
+    Where it is refused, the boards are those of the sound runs, which were rendered before.
+    """
     from rich.console import Console
 
-    from denoisebench.board.board import boards, collect
-    from denoisebench.board.page.output import Output
-    from denoisebench.board.page.site import Site, write_site
+    from denoisebench.board.board import boards
     from denoisebench.board.render import as_csv, as_json, markdown, notes, table
     from denoisebench.board.render.bibtex import bibtex
     from denoisebench.board.render.html import html
@@ -77,25 +78,13 @@ def board_reader(folder: Path) -> Callable[[bytes], None]:
     from denoisebench.plugins.find import find
 
     catalogue = find(())
-    runs = folder / "runs"
-    shutil.rmtree(runs, ignore_errors=True)
-    for name in SOUND:
-        shutil.copytree(GOLDEN / name, runs / name)
-    page = Output(folder / "page")
-    page.open()
+    collected = _collector(folder / "runs")
 
     def reader(data: bytes) -> None:
-        name, content = split(data)
-        run, _, file = name.partition("/")
-        mutant = runs / "mutant"
-        shutil.rmtree(mutant, ignore_errors=True)
-        shutil.copytree(GOLDEN / run, mutant)
-        (mutant / "log.jsonl").write_text(json.dumps(LOG[0]) + "\n")
-        (mutant / file).write_bytes(content)
-        found, problems = collect(runs)
+        found, problems = collected(data)
+        if problems:
+            raise UsageError(problems[0])
         folders = [entry.folder for entry in found]
-        assert set(SOUND) <= set(folders), "a mutant hides sound runs"
-        assert len(found) + len(problems) == len(SOUND) + 1
         ranked = boards(found)
         rows = [entry.folder for board in ranked for row in board.rows for entry in row.members]
         assert sorted(rows) == sorted(folders), "a run is on no board"
@@ -112,12 +101,55 @@ def board_reader(folder: Path) -> Callable[[bytes], None]:
         for entry in found:
             if entry.folder == "mutant":
                 model_card(boards([entry])[0])
-        write_site(Site(found, ranked, problems, catalogue), page, {}, "no pictures")
-        page.finish()
-        if problems:
-            raise UsageError(problems[0])
 
     return reader
+
+
+def page_reader(folder: Path) -> Callable[[bytes], None]:
+    """Publish a page of a run with one mutated file beside sound ones."""
+    from denoisebench.board.board import boards
+    from denoisebench.board.page.output import Output
+    from denoisebench.board.page.site import Site, write_site
+    from denoisebench.errors import UsageError
+    from denoisebench.plugins.find import find
+
+    catalogue = find(())
+    collected = _collector(folder / "runs")
+    page = Output(folder / "page")
+    page.open()
+
+    def reader(data: bytes) -> None:
+        found, problems = collected(data)
+        if problems:
+            raise UsageError(problems[0])
+        write_site(Site(found, boards(found), problems, catalogue), page, {}, "no pictures")
+        page.finish()
+
+    return reader
+
+
+def _collector(runs: Path) -> Callable[[bytes], tuple[list[Any], list[str]]]:
+    """Return what collects the runs of a folder in which one run is a case's."""
+    from denoisebench.board.board import collect
+
+    shutil.rmtree(runs, ignore_errors=True)
+    for name in SOUND:
+        shutil.copytree(GOLDEN / name, runs / name)
+    mutant = runs / "mutant"
+
+    def collected(data: bytes) -> tuple[list[Any], list[str]]:
+        name, content = split(data)
+        run, _, file = name.partition("/")
+        shutil.rmtree(mutant, ignore_errors=True)
+        shutil.copytree(GOLDEN / run, mutant)
+        (mutant / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LOG))
+        (mutant / file).write_bytes(content)
+        found, problems = collect(runs)
+        assert {entry.folder for entry in found} >= set(SOUND), "a mutant hides sound runs"
+        assert len(found) + len(problems) == len(SOUND) + 1
+        return found, problems
+
+    return collected
 
 
 def checkpoint_seeds(folder: Path) -> list[bytes]:
@@ -342,6 +374,7 @@ def submission_reader(folder: Path) -> Callable[[bytes], None]:
 
 
 BOARD = Target(run_seeds, run_case, board_reader)
+PAGE = Target(run_seeds, run_case, page_reader)
 CHECKPOINT = Target(checkpoint_seeds, checkpoint_case, checkpoint_reader)
 WEIGHTS = Target(weights_seeds, weights_case, weights_reader)
 SUBMISSION = Target(submission_seeds, submission_case, submission_reader)

@@ -10,31 +10,33 @@ TARGETS = {
     "expression grammar": grammar.EXPRESSION,
     "toml": text.TOML,
     "toml grammar": grammar.TOML,
-    "run folder": runs.BOARD,
+    "board": runs.BOARD,
+    "page": runs.PAGE,
     "checkpoint": runs.CHECKPOINT,
     "weights": runs.WEIGHTS,
     "submission": runs.SUBMISSION,
 }
 
 SHARES = {
-    "dicom": 30,
-    "dicom folder": 4,
-    "manifest": 8,
-    "expression": 12,
-    "expression grammar": 10,
-    "toml": 10,
-    "toml grammar": 4,
-    "run folder": 8,
-    "checkpoint": 6,
-    "weights": 4,
-    "submission": 4,
+    "dicom": 300,
+    "dicom folder": 20,
+    "manifest": 100,
+    "expression": 160,
+    "expression grammar": 50,
+    "toml": 120,
+    "toml grammar": 50,
+    "board": 60,
+    "page": 2,
+    "checkpoint": 70,
+    "weights": 38,
+    "submission": 30,
 }
-"""Per cent: most to what comes from strangers; little to what takes long."""
+"""Per mille: most to what comes from strangers; little to what takes long."""
 
 
 def shared_out(cases: int) -> dict[str, int]:
     """Share cases out over the targets; `dicom folder` counts by files, whole folders of them."""
-    counts = {name: cases * share // 100 for name, share in SHARES.items()}
+    counts = {name: cases * share // 1000 for name, share in SHARES.items()}
     counts["dicom folder"] -= counts["dicom folder"] % TARGETS["dicom folder"].files
     counts["dicom"] += cases - sum(counts.values())
     return counts
