@@ -60,6 +60,10 @@ class Display:
         """Show how much of a data set is read."""
         self._advance("reading slices", done, total)
 
+    def verifying(self, done: int, total: int) -> None:
+        """Show how many slices are held against their digests."""
+        self._advance("verifying", done, total)
+
     def working(self, what: str, done: int, total: int) -> None:
         """Show how much of something is done: "scoring bm3d", "tuning nlm"."""
         self._advance(what, done, total)

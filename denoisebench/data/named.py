@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from denoisebench.data.dataset import DataSet, open_folder
+from denoisebench.data.dataset import DataSet
 from denoisebench.errors import UsageError
 
 
 def open_data(name: str, *, progress: Callable[[int, int], None] | None = None) -> DataSet:
-    """Open `phantom`, or a folder of DICOM.
+    """Open `phantom`, a folder of CT, prepared or not, or prepared data by its name.
 
     Args:
         name: of a data set, or a path.
@@ -20,7 +20,19 @@ def open_data(name: str, *, progress: Callable[[int, int], None] | None = None) 
         from denoisebench.data.phantom.data_set import open_phantom
 
         return open_phantom(progress=progress)
+    from denoisebench.data.store import layout
+    from denoisebench.data.store.opened import open_prepared
+    from denoisebench.data.store.prepare import find_prepared, open_folder
+
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        raise UsageError(f"no data set and no folder named {name!r}; use phantom, or --data DIR")
+        prepared = find_prepared(name)
+        if prepared is None:
+            raise UsageError(
+                f"no data set and no folder named {name!r}; use phantom, or --data DIR"
+            )
+        folder = prepared
+
+    if layout.is_prepared(folder):
+        return open_prepared(folder)
     return open_folder(folder, progress=progress)

@@ -100,6 +100,21 @@ def read(path: Path) -> list[Raw]:
             raise NotCT(f"damaged DICOM ({type(problem).__name__})") from None
 
 
+def identity(path: Path) -> tuple[str, str]:
+    """Return PatientID and SeriesInstanceUID, "" where missing or where nothing can be read."""
+    tags = ["PatientID", "SeriesInstanceUID"]
+    with _silence():
+        try:
+            header = dcmread(path, force=True, stop_before_pixels=True, specific_tags=[*tags])
+        except Exception:  # parsers of hostile bytes raise anything
+            return "", ""
+    return _patient(header), str(value(header, "SeriesInstanceUID") or "")
+
+
+def _patient(header: Dataset) -> str:
+    return str(value(header, "PatientID") or "").strip(" \0")
+
+
 @contextmanager
 def _silence() -> Iterator[None]:
     logger = logging.getLogger("pydicom")
@@ -228,7 +243,7 @@ def _slice(dataset: Dataset, syntax: str, index: int, frame: Frame) -> Raw:
     hu = _hu(dataset, _stored(dataset, syntax, index), frame)
     return Raw(
         hu=hu,
-        patient_id=str(value(dataset, "PatientID") or "").strip(" \0"),
+        patient_id=_patient(dataset),
         series_uid=str(value(dataset, "SeriesInstanceUID") or ""),
         sop_uid=str(value(dataset, "SOPInstanceUID") or ""),
         frame=index + 1,
