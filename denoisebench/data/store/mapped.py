@@ -46,8 +46,8 @@ class Mapped(Sequence[Slice]):
         position = float(row["position_mm"])
         found = Slice(
             self.pixels(row),
-            str(row["patient"], "ascii"),
-            str(row["series"], "ascii"),
+            name_of(row["patient"]),
+            name_of(row["series"]),
             None if position != position else position,
             (float(row["spacing_mm"][0]), float(row["spacing_mm"][1])),
         )
@@ -78,11 +78,16 @@ class Mapped(Sequence[Slice]):
     @property
     def patients(self) -> tuple[str, ...]:
         """Pseudonyms, sorted."""
-        return tuple(str(name, "ascii") for name in np.unique(self.column("patient")))
+        return tuple(name_of(name) for name in np.unique(self.column("patient")))
 
     def __iter__(self) -> Iterator[Slice]:
         for place in range(len(self)):
             yield self[place]
+
+
+def name_of(pseudonym: bytes) -> str:
+    """Return a pseudonym as text; one that is damaged, too, which `verify` tells."""
+    return str(pseudonym, "ascii", "replace")
 
 
 def _shard(folder: Path, number: int) -> NDArray[np.int16]:
