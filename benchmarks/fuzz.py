@@ -40,7 +40,19 @@ def main() -> int:
     if given.target:
         share = sum(SHARES[name] for name in given.target)
         counts = {name: given.cases * SHARES[name] // share for name in given.target}
-    print(ROW.format("target", "cases", "results", "refused", "crashed", "failures", "slowest", "growth", "time"))
+    print(
+        ROW.format(
+            "target",
+            "cases",
+            "results",
+            "refused",
+            "crashed",
+            "failures",
+            "slowest",
+            "growth",
+            "time",
+        )
+    )
     tallies = []
     began = time.monotonic()
     for name, count in counts.items():

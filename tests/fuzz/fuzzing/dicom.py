@@ -5,6 +5,7 @@ import importlib.util
 import io
 import math
 import re
+import shutil
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ PIECES = (*TOKENS, b"\xff\xd8\xff", b"\xff\xd9", b"\xff\x4f\xff\x51", b"\xfe\xff
 
 def seeds(folder: Path) -> list[bytes]:
     """Make CT slices in every encoding that is read."""
-    made = _makers()
+    made = makers()
     uid = made.UID
     tiled, stored = made.tiled(made.STORED), made.STORED
     frames = np.stack([tiled, tiled[::-1], tiled.T])
@@ -58,7 +59,7 @@ def seeds(folder: Path) -> list[bytes]:
     return [*found, found[4][_after_meta(found[4]) :]]  # the last: implicit, without a head
 
 
-def _makers() -> ModuleType:
+def makers() -> ModuleType:
     spec = importlib.util.spec_from_file_location("made_dicom", MAKERS)
     assert spec is not None
     assert spec.loader is not None
@@ -132,7 +133,9 @@ def _revalue(random: Random, data: bytes) -> bytes:
                 del holder[element.tag]
             elif element.VR == "SQ":
                 items = list(element.value)
-                element.value = Items(random.choice(([], items * 2, items[1:], [Dataset(), *items])))
+                element.value = Items(
+                    random.choice(([], items * 2, items[1:], [Dataset(), *items]))
+                )
             elif isinstance(element.value, bytes) or kind == 1:
                 holder.add_new(element.tag, random.choice(("UN", "OB", "OW")), random.randbytes(9))
             else:
@@ -163,15 +166,20 @@ def valid(raw: Any) -> None:
     assert max(raw.hu.shape) <= 4096
     assert raw.hu.min() < 0
     assert raw.hu.min() < raw.hu.max()
+    described(raw)
+    pixels = np.ascontiguousarray(raw.hu, dtype="<i2").tobytes()
+    assert raw.digest == hashlib.sha256(pixels).hexdigest()
+
+
+def described(raw: Any) -> None:
+    """Hold what is told of a slice to what can be true."""
     assert raw.position_mm is None or math.isfinite(raw.position_mm), raw.position_mm
     known = all(math.isfinite(step) and step > 0 for step in raw.spacing_mm)
     assert known or all(math.isnan(step) for step in raw.spacing_mm), raw.spacing_mm
     assert math.isfinite(raw.thickness_mm), raw.thickness_mm
     assert raw.thickness_mm >= 0
-    pixels = np.ascontiguousarray(raw.hu, dtype="<i2").tobytes()
-    assert raw.digest == hashlib.sha256(pixels).hexdigest()
-    for text in (raw.patient_id, raw.series_uid, raw.sop_uid):
-        text.encode("utf-8", "surrogatepass")
+    assert isinstance(raw.patient_id, str)
+    assert isinstance(raw.series_uid, str)
 
 
 def file_reader(folder: Path) -> Callable[[bytes], None]:
@@ -201,23 +209,33 @@ def folder_case(random: Random, known: Sequence[bytes]) -> bytes:
 
 
 def folder_reader(folder: Path) -> Callable[[bytes], None]:
-    """Read a folder of mutants, its files in the product's own child processes."""
-    from denoisebench.data.intake.folder import read_folder
+    """Read a folder of mutants as `data prepare` does: pixels go from a child into a shard."""
+    from denoisebench.data.intake.child import Batch
+    from denoisebench.data.intake.folder import walk
+    from denoisebench.data.intake.readers import read_batches
+
+    files, shard = folder / "files", folder / "shard"
 
     def reader(data: bytes) -> None:
-        for path in folder.glob("*.dcm"):
-            path.unlink()
+        shutil.rmtree(files, ignore_errors=True)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            archive.extractall(folder)
-            names = set(archive.namelist())
-        found = read_folder(folder, workers=1)
-        for source in found.sources:
-            valid(source.raw)
-        read, aside = {one.path for one in found.sources}, {one.path for one in found.set_aside}
-        assert read | aside == names
-        assert not read & aside
-        assert "sound.dcm" in read
-        assert all(one.reason for one in found.set_aside)
+            archive.extractall(files)
+        paths, aside = walk(files)
+        assert len(paths) == FILES
+        assert not aside
+        ((_, answers),) = read_batches(files, [Batch(paths, shard, start=128)], workers=1)
+        assert len(answers) == FILES
+        assert not isinstance(answers[paths.index("sound.dcm")], str), "a mutant hides a sound file"
+        pixels = shard.read_bytes()
+        for answer in answers:
+            if isinstance(answer, str):
+                assert answer
+                continue
+            for facts in answer:
+                described(facts)
+                own = pixels[facts.offset : facts.end]
+                assert hashlib.sha256(own).hexdigest() == facts.digest
+                assert len(own) == 2 * facts.rows * facts.columns
 
     return reader
 

@@ -65,7 +65,9 @@ def expressions() -> Any:
         st.sampled_from(["1e-3", "1_000", "0x10", "1e400", "-0.0", "10" * 200, "1j", "00"]),
     )
     texts = st.text(LETTERS, max_size=8).map(literal_text)
-    constants = st.sampled_from(["True", "False", "None", "()", "(1,)", "[1, 2]", "x", "-(1)", "''"])
+    constants = st.sampled_from(
+        ["True", "False", "None", "()", "(1,)", "[1, 2]", "x", "-(1)", "''"]
+    )
     literals = st.recursive(
         st.one_of(numbers, texts, constants),
         lambda inner: st.lists(inner, max_size=3).map(lambda items: f"({', '.join(items)},)"),
@@ -116,7 +118,12 @@ def tables(folder: Path) -> Any:
 
     letters = st.text(string.printable, max_size=6)
     scalars = st.one_of(
-        st.booleans(), st.integers(-(2**70), 2**70), st.floats(), letters, st.dates(), st.datetimes()
+        st.booleans(),
+        st.integers(-(2**70), 2**70),
+        st.floats(),
+        letters,
+        st.dates(),
+        st.datetimes(),
     )
     values = st.recursive(
         scalars,

@@ -165,14 +165,16 @@ class Fuzz:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         environment["DENOISEBENCH_HOME"] = str(self.folder / "home")
         environment["HYPOTHESIS_STORAGE_DIRECTORY"] = str(self.folder / "hypothesis")
-        child = subprocess.Popen(
-            [sys.executable, str(WORKER), json.dumps(order)],
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "stderr.txt").open("w"),
-            env=environment,
-        )
         told = 0
-        with child:
+        with (
+            (self.folder / "stderr.txt").open("w") as errors,
+            subprocess.Popen(
+                [sys.executable, str(WORKER), json.dumps(order)],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+            ) as child,
+        ):
             assert child.stdout is not None
             for line in child.stdout:
                 told += 1

@@ -1,5 +1,6 @@
 """Mutants of bytes, of lines and of trees of values; a function of the random source alone."""
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import date
@@ -50,7 +51,9 @@ def _change(
         del data[start:]
     elif kind == 6:
         other = random.choice(seeds)
-        data[start:] = other[min(len(other), random.choice((start, random.randrange(len(other) + 1)))) :]
+        data[start:] = other[
+            min(len(other), random.choice((start, random.randrange(len(other) + 1)))) :
+        ]
     elif kind == 7:
         size, order = random.choice((1, 2, 4, 8)), random.choice(("little", "big"))
         word = random.choice(WORDS) & (256**size - 1)
@@ -105,3 +108,11 @@ def _other(random: Random, old: Any, extra: Sequence[Any]) -> Any:
     if isinstance(old, list) and old and random.random() < 0.6:
         return random.choice((old * 2, old[1:], [*old, random.choice((*SCALARS, *extra))]))
     return random.choice((*SCALARS, *extra))
+
+
+def json_bytes(values: Any) -> bytes:
+    """Write values as JSON."""
+    try:
+        return json.dumps(values).encode()
+    except ValueError:  # a whole number of more digits than Python writes
+        return b"9" * 5000

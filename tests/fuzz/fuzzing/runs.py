@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from fuzzing.mutation import JSON_ONLY, SCALARS, TOKENS, changed_values, mutated
+from fuzzing.mutation import JSON_ONLY, SCALARS, TOKENS, changed_values, json_bytes, mutated
 from fuzzing.target import Target, by_name, named, split
 
 GOLDEN = Path(__file__).parents[2] / "board" / "golden" / "runs"
@@ -50,15 +50,8 @@ def run_case(random: Random, name: str, known: Sequence[bytes]) -> bytes:
     lines = random.choice(known).splitlines() if name.endswith("jsonl") else [random.choice(known)]
     place = random.randrange(len(lines))
     changed = changed_values(random, json.loads(lines[place]), JSON_ONLY)
-    lines[place] = _json(changed)
+    lines[place] = json_bytes(changed)
     return b"\n".join(lines)
-
-
-def _json(values: Any) -> bytes:
-    try:
-        return json.dumps(values).encode()
-    except ValueError:  # a whole number of more digits than Python writes
-        return b"9" * 5000
 
 
 def board_reader(folder: Path) -> Callable[[bytes], None]:
@@ -88,7 +81,13 @@ def board_reader(folder: Path) -> Callable[[bytes], None]:
         ranked = boards(found)
         rows = [entry.folder for board in ranked for row in board.rows for entry in row.members]
         assert sorted(rows) == sorted(folders), "a run is on no board"
-        texts = [markdown(ranked), as_csv(ranked), as_json(ranked, problems), html(ranked), latex(ranked)]
+        texts = [
+            markdown(ranked),
+            as_csv(ranked),
+            as_json(ranked, problems),
+            html(ranked),
+            latex(ranked),
+        ]
         console = Console(width=100, file=io.StringIO())
         for board in ranked:
             console.print(table([board]))
@@ -259,7 +258,7 @@ def weights_case(random: Random, known: Sequence[bytes]) -> bytes:
         return mutated(random, known)
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
-    head = _json(changed_values(random, header, JSON_ONLY))
+    head = json_bytes(changed_values(random, header, JSON_ONLY))
     return len(head).to_bytes(8, "little") + head + data[8 + length :]
 
 
@@ -341,7 +340,7 @@ def submission_case(random: Random, known: Sequence[bytes]) -> bytes:
     name = random.choice(list(contents))
     data = contents[name]
     if name.endswith(".json") and random.random() < 0.6:
-        contents[name] = _json(changed_values(random, json.loads(data), JSON_ONLY))
+        contents[name] = json_bytes(changed_values(random, json.loads(data), JSON_ONLY))
     else:
         contents[name] = mutated(random, [data])
     if name != "submission.json":

@@ -1,10 +1,13 @@
 """All targets by name, with their share of the cases."""
 
-from fuzzing import dicom, grammar, runs, text
+from importlib.util import find_spec
+
+from fuzzing import dicom, grammar, nifti, prepared, runs, text
 
 TARGETS = {
     "dicom": dicom.FILE,
     "dicom folder": dicom.FOLDER,
+    "prepared data": prepared.TARGET,
     "manifest": text.MANIFEST,
     "expression": text.EXPRESSION,
     "expression grammar": grammar.EXPRESSION,
@@ -19,24 +22,29 @@ TARGETS = {
 
 SHARES = {
     "dicom": 300,
-    "dicom folder": 20,
-    "manifest": 100,
-    "expression": 160,
-    "expression grammar": 50,
-    "toml": 120,
-    "toml grammar": 50,
-    "board": 60,
-    "page": 2,
-    "checkpoint": 70,
-    "weights": 38,
-    "submission": 30,
+    "dicom folder": 10,
+    "prepared data": 30,
+    "manifest": 110,
+    "expression": 190,
+    "expression grammar": 60,
+    "toml": 140,
+    "toml grammar": 40,
+    "board": 25,
+    "page": 1,
+    "checkpoint": 60,
+    "weights": 20,
+    "submission": 14,
 }
 """Per mille: most to what comes from strangers; little to what takes long."""
 
 
+if find_spec("denoisebench.data.intake.nifti"):
+    TARGETS["nifti"], SHARES["nifti"] = nifti.TARGET, 60
+
+
 def shared_out(cases: int) -> dict[str, int]:
     """Share cases out over the targets; `dicom folder` counts by files, whole folders of them."""
-    counts = {name: cases * share // 1000 for name, share in SHARES.items()}
+    counts = {name: cases * share // sum(SHARES.values()) for name, share in SHARES.items()}
     counts["dicom folder"] -= counts["dicom folder"] % TARGETS["dicom folder"].files
     counts["dicom"] += cases - sum(counts.values())
     return counts

@@ -55,7 +55,13 @@ def work(order: dict) -> None:
         growth = _memory("VmHWM") - start
         if growth > MEBIBYTES * MIB:
             outcome, reason = "failed", f"grew by {growth // MIB} MiB"
-        told = {"case": number, "outcome": outcome, "reason": reason, "seconds": seconds, "growth": growth}
+        told = {
+            "case": number,
+            "outcome": outcome,
+            "reason": reason,
+            "seconds": seconds,
+            "growth": growth,
+        }
         print(json.dumps(told), file=out, flush=True)
         if growth > MEBIBYTES * MIB:
             return  # its peak would be the next case's
