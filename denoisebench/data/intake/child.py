@@ -123,7 +123,7 @@ def read_batch(folder: Path, batch: Batch) -> Iterator[Answer]:
 def _answer(path: Path, pixels: IO[bytes] | None, end: int) -> Answer:
     found: list[Facts] = []
     try:
-        for raw in dicom.read(path):
+        for raw in dicom.slices(path):
             facts = _facts(raw, end)
             if pixels is not None:
                 with writing():

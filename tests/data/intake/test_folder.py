@@ -161,12 +161,12 @@ HOSTILE = """
 import json, sys; sys.path[:] = json.loads(sys.stdin.buffer.readline())
 import os, time
 from denoisebench.data.intake import child, dicom
-real = dicom.read
-def read(path):
+real = dicom.slices
+def slices(path):
     if "crash" in path.name: os.abort()
     if "hang" in path.name: time.sleep(60)
     return real(path)
-dicom.read = read
+dicom.slices = slices
 child.serve()
 """
 
