@@ -3,6 +3,7 @@
 A case is the bytes that hypothesis draws from, so that a failing one can be replayed.
 """
 
+import os
 import string
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from fuzzing.target import Target
 
 BYTES = 2048  # what a case may draw; hypothesis ends one that wants more
 # Not all of Unicode: the tables that hypothesis builds for it take 200 MiB.
-LETTERS = string.printable + "éßЖ中\u00a0\u200b\u202e\u2028\ud800\ufeff\U0001f600\x00\x1b\x85"
+LETTERS = string.printable + "éßЖ中\u00a0\u200b\u202e\u2028\udc80\ufeff\U0001f600\x00\x1b\x85"
 
 
 def no_seeds(folder: Path) -> list[bytes]:
@@ -103,7 +104,7 @@ def expression_reader(folder: Path) -> Callable[[bytes], None]:
     from fuzzing.text import expression_reader as reader
 
     read = reader(folder)
-    return _drawn(expressions(), lambda drawn: read(named(drawn[0], drawn[1].encode())))
+    return _drawn(expressions(), lambda drawn: read(named(drawn[0], os.fsencode(drawn[1]))))
 
 
 def tables(folder: Path) -> Any:
