@@ -23,7 +23,7 @@ def test_every_mutant_is_answered(name, tmp_path, record_property):
         f"growth {tally.growth >> 20} MiB"
     )
     record_property("fuzz", told)
-    print(told)
+    sys.stdout.write(told + "\n")
     assert not tally.failures, "\n\n".join(f"{one.file}\n{one.reason}" for one in tally.failures)
     assert tally.cases == cases
     assert tally.results

@@ -1,4 +1,4 @@
-"""DICOM: files of every encoding, mutants of their bytes and of their elements, and their reader."""
+"""DICOM: files of every encoding, mutants of their bytes and of their elements, their reader."""
 
 import hashlib
 import importlib.util
@@ -162,9 +162,9 @@ def valid(raw: Any) -> None:
     """Hold a slice to what every slice promises."""
     assert raw.hu.dtype == np.int16
     assert raw.hu.ndim == 2
-    assert 64 <= min(raw.hu.shape)
-    assert max(raw.hu.shape) <= 4096
-    assert raw.hu.min() < 0
+    rows, columns = raw.hu.shape
+    assert min(rows, columns) >= 64
+    assert max(rows, columns) <= 4096
     assert raw.hu.min() < raw.hu.max()
     described(raw)
     pixels = np.ascontiguousarray(raw.hu, dtype="<i2").tobytes()
@@ -194,6 +194,7 @@ def file_reader(folder: Path) -> Callable[[bytes], None]:
         assert slices
         for raw in slices:
             valid(raw)
+            assert raw.hu.min() < 0
 
     return reader
 

@@ -18,15 +18,13 @@ def seeds(folder: Path) -> list[bytes]:
     """Make volumes of several types and orders."""
     import nibabel
 
-    shape = (64, 65, 3)
-    hu = np.random.default_rng(0).integers(-1000, 1000, shape)
+    hu = np.random.default_rng(0).integers(-100, 100, (64, 65, 3))
+    hu[:30] = -1000  # a body in air
     affine = np.diag([0.7, 0.8, 2.5, 1.0])
-    found = []
-    for kind, order in (("i2", "<"), ("i2", ">"), ("f4", "<"), ("u1", "<"), ("f8", "<")):
-        volume = nibabel.Nifti1Image(
-            (hu % 256 if kind == "u1" else hu).astype(order + kind), affine
-        )
-        found.append(volume.to_bytes())
+    found = [nibabel.Nifti2Image(hu.astype("<i2"), affine).to_bytes()]
+    for kind in ("<i2", ">i2", "<f4", "<f8", "<i4"):
+        header = nibabel.Nifti1Header(endianness=kind[0])
+        found.append(nibabel.Nifti1Image(hu.astype(kind), affine, header, dtype=kind).to_bytes())
     return found
 
 

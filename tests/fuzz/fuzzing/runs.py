@@ -1,4 +1,4 @@
-"""Files of a run's folder: results and what stands beside them, checkpoints, weights, submissions."""
+"""Files of a run's folder: results, what stands beside them, checkpoints, weights, submissions."""
 
 import hashlib
 import io
@@ -15,11 +15,14 @@ from fuzzing.target import Target, by_name, named, split
 
 GOLDEN = Path(__file__).parents[2] / "board" / "golden" / "runs"
 SOUND = ("resunet-l1-seed0", "bm3d")  # stand beside the mutant
+HEALTH = {
+    "real_accuracy": 0.5, "fake_accuracy": 0.5, "saturated": 0.0, "gradient_ratio": 1.0,
+    "output_spread": 0.9, "collapsed": None,
+}  # fmt: skip
 LOG = [
     {"step": step, "progress": step / 3, "seconds": 5.0 * step, "learning_rate": 1e-3,
      "images_per_second": 9.0, "losses": {"cgan": 0.7, "l1": 0.1, "critic": 1.3},
-     "validation_psnr": 28.5, "health": {"real_accuracy": 0.5, "fake_accuracy": 0.5, "saturated": 0.0,
-     "gradient_ratio": 1.0, "output_spread": 0.9, "collapsed": None}}
+     "validation_psnr": 28.5, "health": HEALTH}
     for step in (1, 2, 3)
 ]  # fmt: skip
 FINDING = {
@@ -190,9 +193,10 @@ def checkpoint_case(random: Random, known: Sequence[bytes]) -> bytes:
 
 
 PICKLES = (
-    *TOKENS, b"cos\nsystem\n", b"ctorch._utils\n_rebuild_tensor_v2\n", b"R", b"(", b"t", b"}", b"]", b"N.",
-    b"0", b"2", b"u", b"s", b"b", b"Q", b"h\x05", b"r\xff\xff\xff\xff", b"j\xff\xff\xff\x7f", b"K\x01",
-    b"\x8a\xff", b"X\xff\xff\xff\xff", b"ccollections\nOrderedDict\n", b"(t.", b"ctorch\nFloatStorage\n",
+    *TOKENS, b"cos\nsystem\n", b"ctorch._utils\n_rebuild_tensor_v2\n", b"R", b"(", b"t", b"}", b"]",
+    b"N.", b"0", b"2", b"u", b"s", b"b", b"Q", b"h\x05", b"r\xff\xff\xff\xff", b"K\x01",
+    b"\x8a\xff", b"j\xff\xff\xff\x7f", b"X\xff\xff\xff\xff", b"ccollections\nOrderedDict\n", b"(t.",
+    b"ctorch\nFloatStorage\n",
 )  # fmt: skip
 
 

@@ -12,15 +12,17 @@ from fuzzing.target import Target, by_name, named, split
 REGISTRY = Path(__file__).parents[3] / "registry"
 EXPRESSIONS = (
     ("loss", "cgan + 100*l1"), ("loss", "cgan + 100*l1 + 10*ssim(window=7, sigma=1.5)"),
-    ("loss", "hinge + 5*r1 + huber"), ("loss", "1e-3 * mse"), ("metric", "hu_bias"),
-    ("generator", "unet7(norm='batch')"), ("generator", "dncnn(depth=17, width=64)"),
-    ("discriminator", "patch3"), ("baseline", "bm3d(profile='high')"), ("baseline", "nlm"),
-    ("metric", "psnr"), ("metric", "ssim"),
+    ("loss", "hinge + 5*r1 + huber"), ("loss", "1e-3 * mse"), ("metric", "psnr"),
+    ("metric", "ssim"), ("metric", "hu_bias"), ("generator", "unet7(norm='batch')"),
+    ("generator", "dncnn(depth=17, width=64)"), ("discriminator", "patch3"),
+    ("baseline", "bm3d(profile='high')"), ("baseline", "nlm"),
 )  # fmt: skip
-WORDS = (b" + ", b"*", b"(", b")", b"=", b"'", b"((((", b"1e999", b"0x", b"1_0", b"None", b"True", b",",
-         b"cgan", b"l1", b"psnr", b"width=", b"-", b"--1", b"lambda:0", b"#", b"\\", b"\n", b"\t", b"1j",
-         b"f'{x}'", b"\xef\xbd\x8c1", b"9" * 5000, b"=" * 30, b"\xff", b"\0", b"()", b"...", b"[1,",
-         b":=", b"**", b"\xe2\x80\xae", b"'\\ud800'", b"'\\N{DIGIT ONE}'", b"a.b", b"@")  # fmt: skip
+WORDS = (
+    b" + ", b"*", b"(", b")", b"=", b"'", b"((((", b"1e999", b"0x", b"1_0", b"None", b"True", b",",
+    b"cgan", b"l1", b"psnr", b"width=", b"-", b"--1", b"lambda:0", b"#", b"\\", b"\n", b"\t", b"1j",
+    b"f'{x}'", b"\xef\xbd\x8c1", b"9" * 5000, b"=" * 30, b"\xff", b"\0", b"()", b"...", b"[1,",
+    b":=", b"**", b"\xe2\x80\xae", b"'\\ud800'", b"'\\N{DIGIT ONE}'", b"a.b", b"@",
+)  # fmt: skip
 
 
 def expression_seeds(folder: Path) -> list[bytes]:

@@ -5,6 +5,7 @@
 
 import faulthandler
 import json
+import os
 import resource
 import sys
 import time
@@ -14,7 +15,7 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fuzzing.target import MEBIBYTES, Target  # noqa: E402
+from fuzzing.target import MEBIBYTES, Target
 
 MIB = 1 << 20
 ADDRESS_SPACE = 4 << 30  # beyond what the worker starts with: a machine is not filled by a case
@@ -29,9 +30,9 @@ def work(order: dict) -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     seeds = [path.read_bytes() for path in sorted(Path(order["seeds"]).iterdir())]
     read = target.reader(scratch)
-    crashes = open(order["crashes"], "w")  # noqa: SIM115: until the end
+    out = os.dup(1)
+    crashes = os.open(order["crashes"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     faulthandler.enable(crashes)
-    out = open(1, "w", closefd=False)
     start = _memory("VmRSS")
     bound = _memory("VmSize") + ADDRESS_SPACE
     resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
@@ -62,7 +63,7 @@ def work(order: dict) -> None:
             "seconds": seconds,
             "growth": growth,
         }
-        print(json.dumps(told), file=out, flush=True)
+        os.write(out, json.dumps(told).encode() + b"\n")
         if growth > MEBIBYTES * MIB:
             return  # its peak would be the next case's
 
