@@ -48,12 +48,12 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch wonders at pickles that it did not write
             state = torch.load(path, map_location=device, weights_only=True)
-        if not isinstance(state, dict):
-            raise ValueError("it holds no table")
+        if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+            raise ValueError("it holds something else than the state of a training")
     except FileNotFoundError:
         raise UsageError(f"nothing to resume: {path} does not exist") from None
     except Exception as error:  # an unpickler of hostile bytes raises anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(
             f"{path} is not a checkpoint that can be read: {reason:.120}; remove it to begin anew"
         ) from None

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from denoisebench import atomic
 
 
@@ -35,6 +37,7 @@ class Record:
     health: dict[str, Any] | None = None
 
 
+_RECORD = TypeAdapter(Record)
 Reporter = Callable[[Record], None]
 
 
@@ -48,13 +51,13 @@ def append(path: Path, record: Record) -> None:
 
 
 def read(path: Path) -> list[Record]:
-    """Read the log; a line that a crash left half-written ends it."""
+    """Read the log; a line that a crash left half-written, or that is none of ours, ends it."""
     records: list[Record] = []
     if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_bytes().splitlines():
             try:
-                records.append(Record(**json.loads(line)))
-            except (json.JSONDecodeError, TypeError):
+                records.append(_RECORD.validate_json(line))
+            except ValidationError:
                 break
     return records
 

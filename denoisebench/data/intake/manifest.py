@@ -66,6 +66,13 @@ def read_manifest(folder: Path) -> list[Row]:
     return rows
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than the file system has
+        return False
+
+
 def _parse(folder: Path) -> list[Row]:
     size = (folder / NAME).stat().st_size
     if size > LARGEST:
@@ -100,7 +107,7 @@ def _rows(folder: Path, reader: "csv.DictReader[str]") -> list[Row]:
         rows = []
         for cells in reader:
             row = _row(reader.line_num, cells)
-            if not (folder / row.path).is_file():
+            if not _is_file(folder / row.path):
                 absent = f"'{shown(row.path)}' is not in the folder"
                 raise _error(row.line, f"{absent}; add it, or drop the line")
             rows.append(row)
