@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from denoisebench.training.recipe import Recipe
 
 PLAIN_SECONDS = 15.0  # between lines where there is no terminal
+SHOWN = 10  # files set aside that are named before a run
 
 
 class Display:
@@ -60,6 +61,10 @@ class Display:
         """Show how much of a data set is read."""
         self._advance("reading slices", done, total)
 
+    def verifying(self, done: int, total: int) -> None:
+        """Show how many slices are held against their digests."""
+        self._advance("verifying", done, total)
+
     def working(self, what: str, done: int, total: int) -> None:
         """Show how much of something is done: "scoring bm3d", "tuning nlm"."""
         self._advance(what, done, total)
@@ -77,8 +82,11 @@ class Display:
         self.say(f"{dataset.name}: patients {counts}")
         for note in dataset.notes:
             self.say(f"  note: {note}")
-        for aside in dataset.set_aside:
+        for aside in dataset.set_aside[:SHOWN]:
             self.say(f"  set aside: {aside.path}: {aside.reason}")
+        if len(dataset.set_aside) > SHOWN:
+            more = len(dataset.set_aside) - SHOWN
+            self.say(f"  set aside: {more} more; denoisebench data prepare DIR says all reasons")
 
     def training(self, recipe: "Recipe", folder: Path, device: "torch.device") -> None:
         """Say what is trained, where, and for how long."""

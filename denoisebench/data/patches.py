@@ -1,6 +1,7 @@
 """The crops of step n: a function of (seed, n) alone, so that a resumed run needs no state."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,12 +45,17 @@ def crops(
     result = np.empty((batch, 1, patch, patch), dtype=np.float32)
     for row, (top, left, turn) in enumerate(draws):
         epoch, position = divmod(first + row, len(slices))
-        order = np.argsort(words(seed, _ORDER, epoch, len(slices)), kind="stable")
-        hu = _at_least(slices[order[position]].hu, patch)
+        hu = _at_least(slices[int(_order(seed, epoch, len(slices))[position])].hu, patch)
         y, x = int(top) % (hu.shape[0] - patch + 1), int(left) % (hu.shape[1] - patch + 1)
         crop = np.rot90(task.to_grey(hu[y : y + patch, x : x + patch]), int(turn) % 4)
         result[row, 0] = crop[:, ::-1] if int(turn) & 4 else crop
     return result
+
+
+@lru_cache(2)  # a batch may span two epochs
+def _order(seed: int, epoch: int, count: int) -> NDArray[np.intp]:
+    """Return the order in which an epoch shows its slices."""
+    return np.argsort(words(seed, _ORDER, epoch, count), kind="stable")
 
 
 def _at_least(hu: NDArray[np.int16], side: int) -> NDArray[np.int16]:

@@ -8,6 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def digest_of(hu: NDArray[np.int16]) -> str:
+    """Return the SHA-256 of HU as little-endian int16 in C order, in hex."""
+    return hashlib.sha256(np.ascontiguousarray(hu, dtype="<i2").data).hexdigest()
+
+
 @dataclass(frozen=True, eq=False)
 class Slice:
     """One axial slice.
@@ -29,7 +34,7 @@ class Slice:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the HU as little-endian int16 in C order, in hex."""
-        return hashlib.sha256(np.ascontiguousarray(self.hu, dtype="<i2").tobytes()).hexdigest()
+        return digest_of(self.hu)
 
 
 @dataclass(frozen=True)

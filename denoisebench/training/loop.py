@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -281,7 +281,7 @@ def _average(averaged: Module, generator: Module, decay: float) -> None:
         mine.copy_(its)
 
 
-def _validate(generator: Module, multiple: int, slices: tuple[Slice, ...], task: Task) -> float:
+def _validate(generator: Module, multiple: int, slices: Sequence[Slice], task: Task) -> float:
     """Mean PSNR in dB on a few validation slices, spread over the split."""
     return float(np.mean([*_psnrs(generator, multiple, slices, task)])) if slices else math.nan
 
@@ -297,7 +297,7 @@ def _better(
 
 
 def _psnrs(
-    generator: Module, multiple: int, slices: tuple[Slice, ...], task: Task
+    generator: Module, multiple: int, slices: Sequence[Slice], task: Task
 ) -> Iterator[float]:
     for one in spread(slices, VALIDATION_SLICES):
         clean = task.to_grey(one.hu)

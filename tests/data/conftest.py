@@ -208,3 +208,11 @@ def refusal(path: Path) -> str:
 @pytest.fixture(scope="session")
 def made() -> ModuleType:
     return sys.modules[__name__]
+
+
+@pytest.fixture
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder that nobody else uses."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("DENOISEBENCH_HOME", str(home))
+    return home

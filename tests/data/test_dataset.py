@@ -11,8 +11,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from denoisebench.data.dataset import SPLITS, DataSet, open_folder
+from denoisebench.data.dataset import SPLITS, DataSet
+from denoisebench.data.store.prepare import open_folder
 from denoisebench.errors import UsageError
+
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 def opened(folder: Path) -> DataSet:

@@ -20,9 +20,9 @@ from denoisebench.data.fetch.known import Known, Row
 from denoisebench.data.fetch.ledger import Entry, Ledger
 from denoisebench.data.fetch.transfer import CONNECTIONS, Away, Lost, Transfer, full
 from denoisebench.data.fetch.wanted import Files, Wanted, place
-from denoisebench.data.intake.dicom import Raw
-from denoisebench.data.intake.folder import read_files
+from denoisebench.data.intake.child import Answer
 from denoisebench.data.intake.manifest import NAME as MANIFEST
+from denoisebench.data.intake.readers import read_files
 from denoisebench.errors import Unavailable, UsageError
 
 Progress = Callable[[int, int], None]  # slices that came, slices in all
@@ -266,7 +266,7 @@ class Job:
         if away is not None:
             raise away
 
-    def _judge(self, wanted: Wanted, part: Path, answer: list[Raw] | str) -> Entry:
+    def _judge(self, wanted: Wanted, part: Path, answer: Answer) -> Entry:
         """Return the ledger's entry of a file that is what was asked for."""
         size = part.stat().st_size
         if isinstance(answer, str):
@@ -286,15 +286,9 @@ class Job:
         return Entry(wanted.path, size, raw.digest, "")
 
 
-def _read(folder: Path, names: Sequence[str]) -> dict[str, list[Raw] | str]:
+def _read(folder: Path, names: Sequence[str]) -> dict[str, Answer]:
     """Read files in child processes: each one's slices, or why it has none."""
-    found = read_files(folder, names, workers=READERS)
-    answers: dict[str, list[Raw] | str] = {item.path: item.reason for item in found.set_aside}
-    for source in found.sources:
-        frames = answers.setdefault(source.path, [])
-        assert isinstance(frames, list)
-        frames.append(source.raw)
-    return answers
+    return dict(zip(names, read_files(folder, names, workers=READERS), strict=True))
 
 
 def _batches(rows: Sequence[Row]) -> Iterator[list[Row]]:

@@ -4,12 +4,17 @@ Nothing here reads a pixel. Reasons never quote a file's own text: any tag may h
 """
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
-import numpy as np
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
+from pydicom.tag import BaseTag
 from pydicom.uid import UID
+
+from denoisebench.data.intake.raw import NotCT
 
 SMALLEST, LARGEST = 64, 4096  # pixels a side; CT goes to 2048, a hostile header to 65535
 MOST_BYTES = 2 << 30  # of decoded pixels in one file
@@ -71,14 +76,6 @@ HU_NAMES = {"HU", "HOUNSFIELD", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS", "HOUNSFIE
 CONE_BEAM = ("CONE BEAM", "CONE-BEAM", "CONEBEAM", "CBCT", "ON-BOARD IMAG")
 
 
-class NotCT(Exception):
-    """The file is no CT slice with known HU; `reason` says why, without a word of the patient."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 @dataclass(frozen=True)
 class Frame:
     """How one frame's stored values become HU, and where the frame lies."""
@@ -93,10 +90,18 @@ class Frame:
 def value(source: Dataset, keyword: str) -> object:
     """Return a tag's value, None where it is absent, empty or cannot be parsed."""
     try:
-        found: object = source.get(keyword)
+        element = source.get(_tag(keyword))
+        found: object = None if element is None else element.value
     except Exception:  # a damaged value raises whatever its parser meets
         return None
     return None if found is None or found == "" else found
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    tag = tag_for_keyword(keyword)
+    assert tag is not None, keyword
+    return BaseTag(tag)
 
 
 def text(source: Dataset, keyword: str) -> str:
@@ -260,7 +265,7 @@ def _frame(groups: tuple[Dataset | None, Dataset | None], header: Dataset) -> Fr
         # towards the head, whichever way rows and columns run
         sign = 1.0 if normal is None or normal[2] > 0 else -1.0
         axis = (0.0, 0.0, 1.0) if normal is None else tuple(sign * part for part in normal)
-        along = float(np.dot(axis, position))
+        along = sum(map(operator.mul, axis, position))
     return Frame(
         slope=slope,
         intercept=intercept,
@@ -287,11 +292,12 @@ def _rescale(source: Dataset) -> tuple[float, float]:
 
 
 def _normal(orientation: tuple[float, ...] | None) -> tuple[float, float, float] | None:
+    """Return the cross product of rows and columns, of length 1; None where there is none."""
     if orientation is None:
         return None
-    normal = np.cross(orientation[:3], orientation[3:])
-    length = float(np.linalg.norm(normal))
+    a, b, c, d, e, f = orientation
+    x, y, z = b * f - c * e, c * d - a * f, a * e - b * d
+    length = math.hypot(x, y, z)
     if not 0.5 < length < 2:  # rows and columns are unit vectors at right angles
         return None
-    x, y, z = (float(part) / length for part in normal)
-    return x, y, z
+    return x / length, y / length, z / length

@@ -6,6 +6,7 @@ Columns, in any order; others are ignored:
     patient: who it is of; without it, PatientID of the file. Scores average over patients.
     pixel_sha256: SHA-256 of the HU as little-endian int16 in C order; checked where it is given.
     frame: of a multi-frame file, from 1; without it, all its frames.
+    licence: of the source, kept with the prepared data.
 
 Links inside the folder are followed, as everywhere: who lays out a folder chooses its links. Only
 a path that climbs out of it by its own words is refused.
@@ -35,6 +36,7 @@ class Row:
     patient: str
     digest: str
     frame: int | None
+    licence: str = ""
 
 
 def read_manifest(folder: Path) -> list[Row]:
@@ -76,7 +78,7 @@ def _parse(path: Path) -> list[Row]:
         if missing:
             raise UsageError(
                 f"{NAME} has no column '{missing[0]}'; its first line names columns, with commas: "
-                "path,split and optionally patient, pixel_sha256, frame"
+                "path,split and optionally patient, pixel_sha256, frame, licence"
             )
         reader.fieldnames = columns
         rows = [_row(reader.line_num, line) for line in reader]
@@ -88,9 +90,9 @@ def _parse(path: Path) -> list[Row]:
 
 
 def _row(line: int, cells: dict[str, str | None]) -> Row:
-    path, split, patient, digest, frame = (
+    path, split, patient, digest, frame, licence = (
         (cells.get(name) or "").strip()
-        for name in ("path", "split", "patient", "pixel_sha256", "frame")
+        for name in ("path", "split", "patient", "pixel_sha256", "frame", "licence")
     )
     if split not in SPLITS:
         raise _error(line, f"no split '{shown(split[:40])}'; there are train, val and test")
@@ -112,7 +114,7 @@ def _row(line: int, cells: dict[str, str | None]) -> Row:
     if frame and not re.fullmatch("[1-9][0-9]{0,6}", frame):
         raise _error(line, "frame is not a whole number from 1; give it or leave it empty")
     number = int(frame) if frame else None
-    return Row(line, str(PurePosixPath(path)), split, patient, digest, number)
+    return Row(line, str(PurePosixPath(path)), split, patient, digest, number, licence)
 
 
 def _error(line: int, message: str) -> UsageError:

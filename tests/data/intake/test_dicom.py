@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
-from denoisebench.data.intake.dicom import read
+from denoisebench.data.intake import dicom
+from denoisebench.data.intake.dicom import NotCT, read, slices
+from denoisebench.data.intake.header import Frame
 
 HU = [-1024, -850, -100, 0, 60, 1000, 3071]
 SYNTAXES = {
@@ -121,6 +124,59 @@ def test_signs_padding_and_unused_bits(
 ) -> None:
     path = made.write(tmp_path / "a.dcm", made.tiled(stored), **tags)
     assert read(path)[0].hu[0, :3].tolist() == hu
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
+@pytest.mark.parametrize("intercept", [-32768, -1024, -1000, -1, 0, 1, 24])
+@pytest.mark.parametrize("bits", [12, 15, 16])
+def test_whole_numbers_equal_the_float_formula_over_all_stored_values(
+    made: ModuleType, bits: int, intercept: int, signed: bool
+) -> None:
+    header = made.header(BitsStored=bits, PixelRepresentation=int(signed))
+    least = -(1 << (bits - 1)) if signed else 0
+    every = np.arange(least, least + (1 << bits))
+    fits = every[(every + intercept >= -32768) & (every + intercept <= 32767)]
+    assert fits.size > 2000
+    expected = np.rint(fits * 1.0 + float(intercept))
+    frame = Frame(1.0, float(intercept), None, (1.0, 1.0), 1.0)
+    stored = fits.astype(np.int16 if signed else np.uint16)[None]
+    if expected.min() >= 0:
+        with pytest.raises(NotCT, match="none below 0"):
+            dicom._hu(header, stored, frame)
+        return
+    by_float = dicom._hu_by_float(header, dicom._used(header, stored), frame)
+    whole = dicom._hu(header, stored.copy(), frame)
+    assert whole.dtype == by_float.dtype == np.int16
+    assert np.array_equal(whole[0], expected)
+    assert np.array_equal(by_float[0], expected)
+
+
+@pytest.mark.parametrize("kind", ["OB", "OW"])
+@pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
+@pytest.mark.parametrize("syntax", ["implicit", "explicit", "deflated", "big endian"])
+def test_uncompressed_frames_equal_those_of_pydicoms_own_decoder(
+    tmp_path: Path, made: ModuleType, syntax: str, signed: bool, kind: str
+) -> None:
+    every = np.arange(65536).reshape(2, 128, 256) - 32768 * signed
+    tags = made.enhanced(every, [(0.5, -9000), (0.25, -9000)], PixelRepresentation=int(signed))
+    path = made.write(tmp_path / "a.dcm", syntax=SYNTAXES[syntax], **tags)
+    dataset = dcmread(path)
+    dataset["PixelData"].VR = kind
+    dataset.save_as(path)
+    own = dcmread(path).pixel_array
+    assert np.array_equal(own, every)
+    for raw, frame, slope in zip(read(path), own, (0.5, 0.25), strict=True):
+        assert np.array_equal(raw.hu, np.rint(frame * slope - 9000))
+
+
+def test_frames_come_one_at_a_time(tmp_path: Path, made: ModuleType) -> None:
+    stored = np.stack([made.body(seed) for seed in range(3)])
+    tags = made.enhanced(stored, [(1, -1024)] * 3)
+    path = made.write(tmp_path / "a.dcm", **tags)
+    one = next(frames := slices(path))
+    assert (one.frame, one.digest) == (1, read(path)[0].digest)
+    frames.close()  # type: ignore[attr-defined]  # and with it the file
+    path.unlink()
 
 
 def test_each_frame_of_an_enhanced_ct_is_a_slice_with_its_own_rescale(

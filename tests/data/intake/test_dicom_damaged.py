@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from denoisebench.data.intake import dicom
+from denoisebench.data.intake import dicom, pixels
 from denoisebench.data.intake.dicom import NotCT, read
 
 SYNTAXES = {
@@ -51,6 +51,17 @@ def test_a_codestream_cut_inside_a_whole_file_is_refused(tmp_path: Path, made: M
     assert made.refusal(path) == "truncated: its codestream has no end"
 
 
+@pytest.mark.parametrize("syntax", ["RLE", "JPEG lossless SV1", "JPEG-LS", "JPEG 2000"])
+def test_encoded_pixels_without_their_delimiter_are_refused(
+    tmp_path: Path, made: ModuleType, syntax: str
+) -> None:
+    path = made.write(tmp_path / "a.dcm", made.body(1), SYNTAXES[syntax], RescaleType="HU")
+    data = path.read_bytes()
+    end = data.rindex(b"\xfe\xff\xdd\xe0")
+    path.write_bytes(data[:end])
+    assert made.refusal(path) == "truncated: its encoded pixels have no end"
+
+
 def test_short_pixels_before_other_elements_are_refused(tmp_path: Path, made: ModuleType) -> None:
     path = made.write(
         tmp_path / "a.dcm", made.body(1, 65)[:64], DataSetTrailingPadding=bytes(5000), Columns=66
@@ -61,7 +72,7 @@ def test_short_pixels_before_other_elements_are_refused(tmp_path: Path, made: Mo
 def test_files_of_other_kinds_are_not_parsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: ModuleType
 ) -> None:
-    monkeypatch.setattr(dicom, "dcmread", lambda *_, **__: pytest.fail("parsed"))
+    monkeypatch.setattr(dicom, "read_partial", lambda *_, **__: pytest.fail("parsed"))
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(500))
     assert made.refusal(tmp_path / "a.png") == "not DICOM"
 
@@ -87,7 +98,7 @@ def test_a_codestream_that_claims_a_huge_image_is_never_decoded(
     size = data.index(b"\xff\x4f\xff\x51") + 8
     data[size : size + 8] = struct.pack(">2L", 60000, 60000)
     path.write_bytes(data)
-    monkeypatch.setattr(dicom, "_stored", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(pixels, "_decoded", lambda *_: pytest.fail("decoded"))
     assert made.refusal(path) == "damaged: its codestream and its header differ in size"
 
 
@@ -100,7 +111,8 @@ def test_a_deflated_bomb_is_not_inflated(
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     path.write_bytes(data[:start] + deflate.compress(bytes(64 << 20)) + deflate.flush())
     monkeypatch.setattr(dicom, "INFLATED_AT_MOST", 8 << 20)
-    monkeypatch.setattr(dicom, "dcmread", lambda *_, **__: pytest.fail("inflated"))
+    monkeypatch.setattr(dicom, "BytesIO", lambda *_: pytest.fail("inflated"))
+    monkeypatch.setattr(dicom, "read_partial", lambda *_, **__: pytest.fail("inflated"))
     assert "inflates to more than" in made.refusal(path)
 
 

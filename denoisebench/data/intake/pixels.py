@@ -1,0 +1,196 @@
+"""Stored values of a DICOM file's frames, read and decoded one at a time.
+
+Uncompressed frames are cut out of the file; encapsulated ones are decoded by pydicom's plugins,
+after their own headers have been compared with the file's: nothing large is allocated on a claim.
+"""
+
+import os
+import struct
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import UID, ExplicitVRBigEndian
+
+from denoisebench.data.intake.header import LOSSLESS, value
+from denoisebench.data.intake.raw import NotCT
+
+# Decoders by preference; GDCM, the only one for JPEG lossless, comes last elsewhere. For JPEG 2000
+# it is no faster (it takes two threads) and brings an OpenJPEG of 2017, whose overflows are public.
+DECODERS = ("pylibjpeg", "pyjpegls", "pydicom", "gdcm")
+UNDEFINED = 0xFFFFFFFF  # the length of an element that ends at a delimiter
+ITEM, END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+Stored = NDArray[np.int16] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file's pixels lie: bytes from its start, and their length as the file claims it."""
+
+    start: int
+    length: int
+
+
+class Frames:
+    """The frames of one file.
+
+    Args:
+        header: everything but the pixels, judged.
+        syntax: the transfer syntax UID.
+        source: the file, or its inflated data set.
+        place: of the value of PixelData in it.
+        count: of frames.
+
+    Raises:
+        NotCT: pixels are cut short, or their own header claims another size.
+    """
+
+    def __init__(
+        self, header: Dataset, syntax: str, source: BinaryIO, place: Place, count: int
+    ) -> None:
+        self.header, self.syntax, self.source, self.place = header, syntax, source, place
+        self.shape = int(header.Rows), int(header.Columns)
+        self.kind = "i2" if header.PixelRepresentation == 1 else "u2"
+        self.native = LOSSLESS[syntax] in ("uncompressed", "deflated")
+        if self.native:
+            self._check_length(count)
+        else:
+            self._take_streams(count)
+
+    def stored(self, index: int) -> Stored:
+        """Return frame `index`, from 0: (H, W) stored values, int16 or uint16, the caller's own."""
+        if not self.native:
+            return _decoded(self.header, self.syntax, index)
+        order = ">" if self.syntax == ExplicitVRBigEndian else "<"
+        pixels = np.empty(self.shape, order + self.kind)
+        self.source.seek(self.place.start + index * pixels.nbytes)
+        if self.source.readinto(pixels.data.cast("B")) != pixels.nbytes:  # type: ignore[attr-defined]
+            raise NotCT("truncated while it was read")
+        return pixels.astype(self.kind, copy=False)
+
+    def _check_length(self, count: int) -> None:
+        if self.place.length == UNDEFINED:
+            raise NotCT("damaged: uncompressed pixels without a length")
+        there = self.source.seek(0, os.SEEK_END) - self.place.start
+        found, needed = min(self.place.length, there), count * self.shape[0] * self.shape[1] * 2
+        if found < needed:
+            raise NotCT(f"truncated: {found} of {needed} bytes of pixels")
+
+    def _take_streams(self, count: int) -> None:
+        """Read all codestreams, compare each one's size with the header's, and keep them in it."""
+        self.source.seek(self.place.start)
+        if self.place.length == UNDEFINED:
+            data = self.source.read()
+            data = data[: _end(data)]
+        else:
+            data = self.source.read(self.place.length)
+        self.header.add_new("PixelData", "OB", data)
+        # a file without a preamble may lack its file meta, which the decoder asks
+        self.header.file_meta = FileMetaDataset()
+        self.header.file_meta.TransferSyntaxUID = UID(self.syntax)
+        if LOSSLESS[self.syntax] == "RLE":
+            return  # pydicom checks each segment's length
+        found = 0
+        for stream in generate_frames(data, number_of_frames=count):
+            found += 1
+            if _stream_size(stream) != (*self.shape, 1):
+                raise NotCT("damaged: its codestream and its header differ in size")
+            if not stream.rstrip(b"\0").endswith(b"\xff\xd9"):
+                raise NotCT("truncated: its codestream has no end")
+        if found < count:
+            raise NotCT(f"truncated: {found} of {count} frames")
+
+
+def _end(data: bytes) -> int:
+    """Return where the delimiter of encapsulated pixels ends."""
+    place = 0
+    while data[place : place + 4] == ITEM and place + 8 <= len(data):
+        place += 8 + int.from_bytes(data[place + 4 : place + 8], "little")
+    if data[place : place + 4] != END:
+        raise NotCT("truncated: its encoded pixels have no end")
+    return place + 8
+
+
+def _stream_size(stream: bytes) -> tuple[int, int, int] | None:
+    """Return rows, columns and components as a JPEG or JPEG 2000 codestream claims them."""
+    if stream[:4] == b"\xff\x4f\xff\x51" and len(stream) > 42:
+        right, bottom, left, top = struct.unpack(">4L", stream[8:24])
+        return bottom - top, right - left, int.from_bytes(stream[40:42], "big")
+    if stream[:2] != b"\xff\xd8":
+        return None
+    place = 2
+    while place + 9 < len(stream) and stream[place] == 0xFF:
+        marker, length = stream[place + 1], int.from_bytes(stream[place + 2 : place + 4], "big")
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            rows, columns, components = struct.unpack(">HHB", stream[place + 5 : place + 10])
+            return rows, columns, components
+        place += 2 + length
+    return None
+
+
+def _decoded(header: Dataset, syntax: str, index: int) -> Stored:
+    decoder = get_decoder(syntax)
+    able = decoder.available_plugins
+    plugin = next((name for name in DECODERS if name in able), "")
+    if not plugin:
+        raise NotCT(f"no decoder for {LOSSLESS[syntax]}: pip install python-gdcm pylibjpeg")
+    if value(header, "SamplesPerPixel") is None:  # ACR-NEMA had only grey
+        header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    with _listening(plugin == "gdcm") as complaints:
+        try:
+            pixels, _ = decoder.as_array(
+                header,
+                index=index,
+                raw=True,
+                decoding_plugin=plugin,
+                correct_unused_bits=False,  # type: ignore[arg-type]  # an option of pydicom's
+            )
+        except Exception as problem:
+            kind = type(problem).__name__
+            raise NotCT(f"pixels cannot be decoded ({LOSSLESS[syntax]}, {kind})") from None
+    if complaints:
+        raise NotCT(f"pixels cannot be decoded ({LOSSLESS[syntax]}, damaged codestream)")
+    if pixels.shape != (int(header.Rows), int(header.Columns)) or pixels.itemsize > 2:
+        raise NotCT("damaged: decoded to another size than the header's")
+    return pixels.astype("i2" if header.PixelRepresentation == 1 else "u2", copy=False)
+
+
+@contextmanager
+def _listening(attentive: bool) -> Iterator[list[bytes]]:
+    """Collect what libjpeg prints: it calls damage a warning and returns wrong pixels all the same.
+
+    Lines of anybody else are passed on.
+    """
+    complaints: list[bytes] = []
+    saved = _copy_of_stderr() if attentive else None
+    if saved is None:
+        yield complaints
+        return
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield complaints
+        finally:
+            os.dup2(saved, 2)
+            file.seek(0)
+            for line in file:
+                if any(word in line for word in (b"JPEG", b"marker", b"Huffman")):
+                    complaints.append(line)
+                else:
+                    os.write(saved, line)
+            os.close(saved)
+
+
+def _copy_of_stderr() -> int | None:
+    try:
+        return os.dup(2)
+    except OSError:  # a program without one
+        return None
