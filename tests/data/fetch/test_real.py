@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from denoisebench.cli import main as cli
-from denoisebench.data.dataset import open_folder
-from denoisebench.data.fetch import download, known
+from denoisebench.data.fetch import download
+from denoisebench.data.named import open_data
 
 
 @pytest.fixture
@@ -27,6 +27,6 @@ def test_tcia_mini_is_fetched_and_verified_slice_by_slice(served, tmp_path, monk
         cli.main()
     assert left.value.code == 0
     assert "tcia-mini: 236 of 236 slices, 236 new" in capsys.readouterr().out
-    data = open_folder(known.fetched_folder("tcia-mini"))
-    assert known.recognise(data.digest, data.split_digest) == "tcia-mini"
+    data = open_data("tcia-mini")
+    assert data.name == "tcia-mini"
     assert [len(data.slices(name)) for name in ("train", "val", "test")] == [144, 41, 51]
