@@ -25,7 +25,7 @@ from denoisebench.data.intake.manifest import NAME as MANIFEST
 from denoisebench.data.intake.readers import read_files
 from denoisebench.errors import Unavailable, UsageError
 
-Progress = Callable[[int, int], None]  # slices in place, slices in all
+Progress = Callable[[int, int], None]  # slices that came, slices in all
 
 INCOMING = ".incoming"
 LOCK = ".fetch.lock"
@@ -77,7 +77,7 @@ def fetch(
         folder: made where it is not there.
         via: which of its archives is asked; None for the first.
         url: of a mirror of that archive.
-        progress: called as slices come into place.
+        progress: called as slices come, before they are read.
 
     Raises:
         UsageError: the folder holds other data, or another fetch is at work in it.
@@ -238,6 +238,8 @@ class Job:
         for wanted, future in came:
             try:
                 parts[future.result().name] = wanted
+                if self.progress is not None:
+                    self.progress(self.here + len(parts), self.wanted)
             except Lost as problem:
                 self.failures[wanted.path] = str(problem)
             except Away as problem:
@@ -261,8 +263,6 @@ class Job:
             self.ledger.add(entries)
         self.new += len(entries)
         self.here += len(entries)
-        if self.progress is not None and came:
-            self.progress(self.here, self.wanted)
         if away is not None:
             raise away
 

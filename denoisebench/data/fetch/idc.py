@@ -123,7 +123,8 @@ def bucket_folders(rows: Sequence[Row], facts: Known, url: str | None) -> dict[s
             )
     base = (url or URL).rstrip("/")
     return {
-        uid: f"{base.format(bucket=bucket)}/{folder}" for uid, (bucket, folder, *_) in index.items()
+        uid: f"{base.replace('{bucket}', bucket)}/{folder}"
+        for uid, (bucket, folder, *_) in index.items()
     }
 
 
@@ -178,10 +179,12 @@ def find_slices(folder: str, uids: set[str], transfer: Transfer) -> dict[str, Li
     found: dict[str, Listed] = {}
     with ThreadPoolExecutor(CONNECTIONS, "look") as pool:
         heads = pool.map(lambda item: transfer.head(item.url, HEAD_BYTES), listed)
-        for item, head in zip(listed, heads, strict=True):
-            if uid := pattern.search(head):
-                found[uid[1].decode()] = item
-            if found.keys() == uids:
-                pool.shutdown(cancel_futures=True)
-                break
+        try:
+            for item, head in zip(listed, heads, strict=True):
+                if uid := pattern.search(head):
+                    found[uid[1].decode()] = item
+                if found.keys() == uids:
+                    break
+        finally:
+            pool.shutdown(cancel_futures=True)
     return found

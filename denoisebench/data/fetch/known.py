@@ -5,6 +5,7 @@ slice, or a line a series where the archive is asked for whole series.
 """
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -161,6 +162,22 @@ def recognise(digest: str, split_digest: str) -> str | None:
         if facts is not None and (facts.digest, facts.split_digest) == (digest, split_digest):
             return name
     return None
+
+
+def resemble(digests: Iterable[str]) -> tuple[str, int, int] | None:
+    """Return the data set that these slices' HU digests are most of, for a check of a folder.
+
+    Returns:
+        Its name, how many of its slices are among them, and how many it has; None where no slice
+        of any is.
+    """
+    here = set(digests)
+    counts = []
+    for name in names():
+        known_digests = {row.digest for row in rows(name) if row.digest}
+        counts.append((len(known_digests & here), name, len(known_digests)))
+    found, name, total = max(counts)
+    return (name, found, total) if found else None
 
 
 def _folder() -> Path:

@@ -29,8 +29,9 @@ def _load(name: str) -> ModuleType:
 
 
 @pytest.fixture
-def archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A stand-in for the archives; no pauses between retries, and no child processes."""
+def archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """A stand-in for the archives; no pauses between retries, no child processes, no cache."""
+    monkeypatch.setenv("DENOISEBENCH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(transfer, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(download, "READERS", 0)
     monkeypatch.setenv("no_proxy", "127.0.0.1")

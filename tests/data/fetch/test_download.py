@@ -16,11 +16,11 @@ import pytest
 from filelock import FileLock
 
 from denoisebench import Unavailable, UsageError
-from denoisebench.data.dataset import open_folder
 from denoisebench.data.fetch import download, transfer
 from denoisebench.data.fetch.ledger import NAME as LEDGER
 from denoisebench.data.fetch.wanted import place
 from denoisebench.data.intake.dicom import read
+from denoisebench.data.store.prepare import open_folder
 
 BESIDE = {"manifest.csv", LEDGER, "LICENCES.md", "CITATION.bib", download.LOCK}
 
@@ -72,7 +72,7 @@ def test_what_comes_is_read_by_children_and_never_in_this_process(slices, monkey
         raise AssertionError("bytes from a network were parsed in this process")
 
     monkeypatch.setattr(download, "READERS", None)
-    monkeypatch.setattr("denoisebench.data.intake.folder.read", refuse)
+    monkeypatch.setattr("denoisebench.data.intake.dicom.slices", refuse)
     assert slices.fetch().here == 6
 
 
@@ -86,7 +86,7 @@ def test_progress_counts_slices_up_to_all(slices, monkeypatch):
     monkeypatch.setattr(download, "BATCH", 2)
     seen = []
     slices.fetch(progress=lambda *counts: seen.append(counts))
-    assert seen == [(2, 6), (4, 6), (6, 6)]
+    assert seen == [(count, 6) for count in range(1, 7)]
 
 
 # -- what goes wrong with one file ---------------------------------------------------------------

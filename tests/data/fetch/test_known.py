@@ -108,6 +108,13 @@ def test_a_data_set_is_recognised_by_its_pixels_and_its_split():
     assert known.recognise("0" * 64, "0" * 64) is None
 
 
+def test_a_folder_with_some_of_the_slices_resembles_a_data_set():
+    digests = [row.digest for row in known.rows("tcia-mini")]
+    assert known.resemble([*digests, "0" * 64]) == ("tcia-mini", 236, 236)
+    assert known.resemble(digests[1:]) == ("tcia-mini", 235, 236)
+    assert known.resemble(["0" * 64]) is None
+
+
 def test_a_data_set_that_was_not_fetched_names_the_command(tmp_path, monkeypatch):
     monkeypatch.setenv("DENOISEBENCH_HOME", str(tmp_path))
     told = "^tcia-mini is not on this machine; denoisebench data fetch tcia-mini$"

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from denoisebench.cli import main as cli
-from denoisebench.data.dataset import open_folder
-from denoisebench.data.fetch import download, known
+from denoisebench.data.fetch import download, idc, known
+from denoisebench.data.named import open_data
 
 
 @pytest.fixture
@@ -27,6 +27,22 @@ def test_tcia_mini_is_fetched_and_verified_slice_by_slice(served, tmp_path, monk
         cli.main()
     assert left.value.code == 0
     assert "tcia-mini: 236 of 236 slices, 236 new" in capsys.readouterr().out
-    data = open_folder(known.fetched_folder("tcia-mini"))
-    assert known.recognise(data.digest, data.split_digest) == "tcia-mini"
+    data = open_data("tcia-mini")
+    assert data.name == "tcia-mini"
     assert [len(data.slices(name)) for name in ("train", "val", "test")] == [144, 41, 51]
+
+
+def test_real_slices_come_from_the_folders_that_the_index_of_idc_names(
+    archive, ct_folder, tmp_path
+):
+    facts, rows = known.choose("tcia-mini")
+    chosen = rows[::30]
+    url = f"{archive.url}/{{bucket}}"
+    folders = idc.bucket_folders(chosen, facts, url)
+    with open(ct_folder / "manifest.csv", newline="") as file:
+        path_of = {line["sop_uid"]: line["path"] for line in csv.DictReader(file)}
+    for row in chosen:
+        key = f"{folders[row.series_uid].rpartition('/')[2]}/{row.sop_uid[-8:]}.dcm"
+        archive.files[key] = (ct_folder / path_of[row.sop_uid]).read_bytes()
+    done = download.fetch(facts, chosen, tmp_path / "some", via="idc", url=url)
+    assert (done.here, done.failures) == (8, ())
