@@ -66,7 +66,8 @@ def inner(thumbnails: NDArray[np.int16]) -> NDArray[np.float32]:
     """Return (N, 144) HU: the cells that are looked at."""
     cells = slice(EDGE, SIDE - EDGE)
     seen = thumbnails[:, cells, cells].reshape(len(thumbnails), (SIDE - 2 * EDGE) ** 2)
-    return np.multiply(seen, 1 / UNIT, dtype=np.float32)
+    hu: NDArray[np.float32] = np.multiply(seen, 1 / UNIT, dtype=np.float32)
+    return hu
 
 
 def orientations(side: int) -> Rows:
@@ -81,6 +82,6 @@ ORIENTATIONS = orientations(SIDE - 2 * EDGE)
 def _sums() -> NDArray[np.float32]:
     """Return (144, 21): what makes the sums that no orientation changes."""
     _, orbit, members = np.unique(ORIENTATIONS.min(axis=0), return_inverse=True, return_counts=True)
-    sums = (orbit[:, None] == np.arange(len(members))) / np.sqrt(members * len(orbit))
+    sums = np.eye(len(members))[orbit] / np.sqrt(members * len(orbit))
     small: NDArray[np.float32] = sums.astype(np.float32)
     return small
