@@ -1,8 +1,8 @@
 """An afternoon's work on a hostile, secret data set, done once; each file here asks it something.
 
-The folder of CT, its file names, every text in its headers and the user's home folder hold canaries.
-In it, in the folder of runs and in the current folder lie modules that leave a mark when they are
-imported. There is no network.
+The folder of CT, its file names, every text in its headers and the user's home folder hold
+canaries. In it, in the folder of runs and in the current folder lie modules that leave a mark when
+they are imported. There is no network.
 """
 
 import json
@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,11 +26,11 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 PLUGINS = '''
-"""A network, a loss and a metric of the user's own; two of them fail, and name a place."""
+"""A network, a baseline and two losses of the user's own."""
 
 from torch import nn
 
-from denoisebench import Unavailable, baseline, generator, loss, metric
+from denoisebench import baseline, generator, loss
 
 
 class Residual(nn.Module):
@@ -63,23 +64,30 @@ def nan_loss(output, target):
 def raises(output, target):
     """Names a place."""
     raise RuntimeError(f"cannot open {__file__}")
+'''
+
+METRIC = '''
+"""A metric that names a place and a series in what it says."""
+
+from denoisebench import Unavailable, metric
 
 
 @metric("lost", unit="", better="higher", version=1)
 def lost(output, target):
-    """Names a place in what it says."""
+    """Fail."""
     raise Unavailable(f"no weights at {__file__}, series 1.2.840.113619.2.55.3.4")
 '''
 
 TASK = """
-name = "tiny-task"
+name = "ct-sigma50"
 version = 1
-summary = "What a test can afford"
+summary = "The same, and affordable: without the slow references"
 window_hu = [-160, 240]
-metrics = ["psnr", "lost"]
+metrics = ["psnr", "lpips"]
 references = ["noisy"]
-noise = {protocol = "tiny", sigma = 50}
+noise = {protocol = "awgn50", sigma = 50}
 """
+LOST = TASK.replace('name = "ct-sigma50"', 'name = "lost"').replace("lpips", "lost")
 
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
 NEEDED = ("Modality", "ImageType", "PhotometricInterpretation", "RescaleType")
@@ -103,6 +111,7 @@ class Journey:
     answers: dict[str, SimpleNamespace] = field(default_factory=dict)
     marks: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    offline: bool = False
     written: list[Path] = field(default_factory=list)
 
 
@@ -190,12 +199,13 @@ def write_slice(path: Path, hu: np.ndarray, patient: int, number: int) -> None:
     dcmwrite(path, dataset, enforce_file_format=True)
 
 
-def traps(folder: Path, marks: Path) -> None:
+def traps(folder: Path, marks: Path, *, every: bool) -> None:
     """Lay modules that leave a mark when they are imported: of Python's names and of ours."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = {name for name in sys.stdlib_module_names if not name.startswith("_")}
-    names |= {"sitecustomize", "usercustomize", "conftest", "torch", "numpy", "pydicom", "pip",
-              "denoisebench", "matplotlib", "rich", "l1", "noisy", "unet7", "tiny", "half"}  # fmt: skip
+    names = {"sitecustomize", "usercustomize", "conftest", "torch", "numpy", "pydicom", "pip",
+             "denoisebench", "matplotlib", "rich", "l1", "noisy", "unet7", "tiny", "half",
+             "multiprocessing", "struct", "json"}  # fmt: skip
+    names |= {name for name in sys.stdlib_module_names if every and not name.startswith("_")}
     for name in names:
         text = f"open({str(marks / f'{folder.name}-{name}')!r}, 'w').close()\n"
         (folder / f"{name}.py").write_text(text)
@@ -211,6 +221,18 @@ def commands(data: str) -> dict[str, tuple[str, ...]]:
     run = "runs/network"
     return {
         "half": ("run", "--baseline", "half", *on),
+        "lost": (
+            "run",
+            "--baseline",
+            "half",
+            "--data",
+            data,
+            "--task",
+            "lost.toml",
+            *OWN,
+            "--plugin",
+            "lost.py",
+        ),
         "diverges": ("run", "--gen", "tiny", "--loss", "nan_loss", *FAST, *on),
         "raises": ("run", "--gen", "tiny", "--loss", "raises", *FAST, *on),
         "no such data": ("run", "--baseline", "half", "--data", f"{data}/nothing", *OWN),
@@ -222,6 +244,8 @@ def commands(data: str) -> dict[str, tuple[str, ...]]:
         "publish": ("publish", "page", "--data", data, "--pictures", "--slices", "2", *OWN),
         "audit": ("audit", run, *on, "--slices", "2", "--seeds", "2"),
         "verify": ("verify", run, *on, "--slices", "2"),
+        "submit": ("submit", run, *OWN, "--out", "s.zip"),
+        "receive": ("submit", "--check", "s.zip", "--into", "received"),
         "doctor": ("doctor", "--json"),
         "list": ("list", *OWN),
         "info": ("info", "l1"),
@@ -230,6 +254,15 @@ def commands(data: str) -> dict[str, tuple[str, ...]]:
         "weights": ("weights", "list"),
         "fetch": ("weights", "fetch", "lpips"),
     }
+
+
+def offline() -> list[str]:
+    """What starts a command without any network device; nothing where the system has no such."""
+    for words in (["unshare", "-n"], ["unshare", "-rn"]):
+        with suppress(OSError):
+            if not subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+                return words
+    return []
 
 
 @pytest.fixture(scope="session")
@@ -242,9 +275,10 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
         folder.mkdir()
     secrets = secret_ct(data, write_slice)
     for place in (here, here / "runs", data):
-        traps(place, marks)
-    (here / "mine.py").write_text(PLUGINS)
-    (here / "task.toml").write_text(TASK)
+        traps(place, marks, every=place == here)
+    for name, text in {"mine.py": PLUGINS, "lost.py": METRIC, "task.toml": TASK,
+                       "lost.toml": LOST}.items():  # fmt: skip
+        (here / name).write_text(text)
     import matplotlib as mpl
 
     refusals = root / "refusals"
@@ -260,7 +294,12 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
     script = Path(sys.executable).with_name("denoisebench")
     start = [str(script)] if script.exists() else [sys.executable, "-P", "-m", "denoisebench"]
     told = subprocess.run(
-        [*start, *first], cwd=here, env=environment, capture_output=True, text=True, check=False
+        [*offline(), *start, *first],
+        cwd=here,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     found.answers["run"] = SimpleNamespace(code=told.returncode, out=told.stdout, err=told.stderr)
     (made,) = (here / "runs").glob("tiny-*")
@@ -268,7 +307,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
     asked = commands(str(data))
     (root / "asked.json").write_text(json.dumps(list(asked.values())))
     rest = subprocess.run(
-        [sys.executable, "-P", str(HERE / "journey.py"), str(root / "asked.json")],
+        [*offline(), sys.executable, "-P", str(HERE / "journey.py"), str(root / "asked.json")],
         cwd=here, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     for name, answer in zip(asked, json.loads(rest.stdout), strict=True):
@@ -277,8 +316,8 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
     found.refusals = refusals.read_text().splitlines() if refusals.exists() else []
     for place in (here, here / "runs"):
         for path in place.iterdir():
-            if path.suffix == ".py" or path.name == "matplotlibrc":
+            if path.is_file() and path.suffix in (".py", ".toml", ""):
                 path.unlink()
     shutil.rmtree(data)
-    found.written = [here, home]
+    found.written, found.offline = [here, home], bool(offline())
     return found

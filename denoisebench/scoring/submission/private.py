@@ -17,7 +17,7 @@ SHAPES = (
     ("an absolute path", re.compile(r"""(?<![^\s"'`(=\[,;<>|])(?:/[\w.@+-]+){2,}/?""")),
     ("an absolute path", re.compile(r"(?<![A-Za-z])[A-Za-z]:\\+[\w.]|\\\\\\\\?[\w.]+\\")),
     ("a path in a home folder", re.compile(r"(?<![\w~])~\w*/[\w.]")),
-    ("a UID", re.compile(r"(?<![\w.])(?:1\.2\.840|2\.25)\.\d+")),
+    ("a UID", re.compile(r"(?<![\w.])(?:1\.2\.840|2\.25)(?:\.\d+)+")),
     ("a UID", re.compile(r"(?<![\w.])[0-2](?:\.\d+){6,}(?![\w.])")),
 )
 SLICE = re.compile(r"[0-9a-f]{16}")
