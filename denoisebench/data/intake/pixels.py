@@ -142,8 +142,9 @@ def _decoded(header: Dataset, syntax: str, index: int) -> Stored:
     plugin = next((name for name in DECODERS if name in able), "")
     if not plugin:
         raise NotCT(f"no decoder for {LOSSLESS[syntax]}: pip install python-gdcm pylibjpeg")
-    if value(header, "SamplesPerPixel") is None:  # ACR-NEMA had only grey
-        header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    header.SamplesPerPixel = 1  # judged, and ACR-NEMA, which had only grey, says nothing
+    if value(header, "PhotometricInterpretation") is None:
+        header.PhotometricInterpretation = "MONOCHROME2"
     with _listening(plugin == "gdcm") as complaints:
         try:
             pixels, _ = decoder.as_array(
