@@ -426,7 +426,7 @@ def test_a_fetch_killed_at_random_moments_goes_on_to_the_same_folder(slices, tmp
         while slices.archive.requests() < seen + requests:
             assert child.poll() is None
             time.sleep(0.005)
-        time.sleep(moments.uniform(0, 0.2))
+        time.sleep(moments.uniform(0, 0.4))
         child.kill()
         assert child.wait() == -signal.SIGKILL
         for path in slices.standing():
