@@ -11,7 +11,6 @@ from rich.markup import escape
 from denoisebench.cli import options
 from denoisebench.cli.data_fetch import fetch
 from denoisebench.data.split import SPLITS
-from denoisebench.errors import UsageError
 
 if TYPE_CHECKING:
     from denoisebench.data.dataset import DataSet
@@ -127,18 +126,11 @@ def verify(name: str, as_json: bool) -> int:
     """
     from denoisebench.cli.progress import Display
     from denoisebench.data.fetch import known
+    from denoisebench.data.named import folder_of
     from denoisebench.data.store import layout, prepare
     from denoisebench.data.store.verify import verify_files, verify_prepared
 
-    place = Path(name).expanduser()
-    if not place.is_dir() and name in known.names():
-        place = known.fetched_folder(name)
-    elif not place.is_dir():
-        prepared = prepare.find_prepared(name)
-        if prepared is None:
-            what = f"no data set and no folder named {name!r}"
-            raise UsageError(f"{what}; see denoisebench data list")
-        place = prepared
+    place = folder_of(name)
     with Display() as display:
         found = []
         if not layout.is_prepared(place):
@@ -157,6 +149,10 @@ def verify(name: str, as_json: bool) -> int:
     right = not any(one.problems for _, one in found)
     if right:
         lines.append("no patient and no slice is in two splits")
+        digests = layout.read_array(place / layout.INDEX_FILE)["digest"]
+        public = known.resemble(digest.tobytes().hex() for digest in digests)
+        if public:
+            lines.append("{1} of {2} slices of {0} are among them".format(*public))
     click.echo(json.dumps(entries, indent=1) if as_json else "\n".join(lines))
     return 0 if right else 1
 

@@ -21,21 +21,35 @@ def open_data(name: str, *, progress: Callable[[int, int], None] | None = None) 
         from denoisebench.data.phantom.data_set import open_phantom
 
         return open_phantom(progress=progress)
-    from denoisebench.data.fetch.known import fetched_folder, names
     from denoisebench.data.store import layout
     from denoisebench.data.store.opened import open_prepared
-    from denoisebench.data.store.prepare import find_prepared, open_folder
+    from denoisebench.data.store.prepare import open_folder
 
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        prepared = find_prepared(name)
-        if prepared is not None:
-            folder = prepared
-        elif name in names():
-            folder = fetched_folder(name)
-        else:
-            known = ", ".join(["phantom", *names()])
-            raise UsageError(f"no data set and no folder named {name!r}; use {known}, or a folder")
+    folder = folder_of(name)
     if layout.is_prepared(folder):
         return open_prepared(folder)
     return open_folder(folder, progress=progress)
+
+
+def folder_of(name: str) -> Path:
+    """Return the folder of data that are named: itself, as fetched, or as prepared in the cache.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from denoisebench.data.fetch import known
+    from denoisebench.data.store.prepare import find_prepared
+
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    public = name in known.names()
+    if public and (known.default_folder(name) / "manifest.csv").is_file():
+        return known.default_folder(name)
+    prepared = find_prepared(name)
+    if prepared is not None:
+        return prepared
+    if public:
+        return known.fetched_folder(name)  # says what is missing
+    names = ", ".join(["phantom", *known.names()])
+    raise UsageError(f"no data set and no folder named {name!r}; use {names}, or a folder")

@@ -23,6 +23,7 @@ else:
     Pixels = TypeVar("Pixels")
 
 PEAK = 255.0
+FARTHEST = 1e6  # HU or grey levels; beyond, and from nan, arithmetic no longer gives numbers
 
 
 class Noise(BaseModel):
@@ -39,7 +40,7 @@ class Noise(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     protocol: str = Field(min_length=1)
-    sigma: float = Field(gt=0)
+    sigma: float = Field(gt=0, ge=1e-6, le=FARTHEST)
     unit: Literal["grey", "HU"] = "grey"
     channels: int = Field(default=1, ge=1, le=16)
     eight_bit: bool = False
@@ -68,8 +69,9 @@ class Task(BaseModel):
 
     @model_validator(mode="after")
     def _window_is_ordered(self) -> "Task":
-        if not self.window_hu[0] < self.window_hu[1]:
-            raise ValueError("window_hu must be [low, high] with low < high")
+        low, high = self.window_hu
+        if not -FARTHEST <= low < low + 1 <= high <= FARTHEST:
+            raise ValueError("window_hu must be [low, high] with low < high, at least 1 HU apart")
         return self
 
     @property

@@ -125,7 +125,7 @@ def read_array(path: Path) -> NDArray[Any]:
     """
     try:
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError, SyntaxError) as problem:
+    except Exception as problem:  # NumPy's parser of a damaged header raises whatever it meets
         number = problem.errno if isinstance(problem, OSError) else None
         reason = os.strerror(number) if number else "damaged"
         raise UsageError(

@@ -48,8 +48,8 @@ class Mapped(Sequence[Slice]):
         position = float(row["position_mm"])
         found = Slice(
             self.pixels(row),
-            str(row["patient"], "ascii"),
-            str(row["series"], "ascii"),
+            name_of(row["patient"]),
+            name_of(row["series"]),
             None if position != position else position,
             (float(row["spacing_mm"][0]), float(row["spacing_mm"][1])),
         )
@@ -82,11 +82,16 @@ class Mapped(Sequence[Slice]):
     @property
     def patients(self) -> tuple[str, ...]:
         """Pseudonyms, sorted."""
-        return tuple(str(name, "ascii") for name in np.unique(self.column("patient")))
+        return tuple(name_of(name) for name in np.unique(self.column("patient")))
 
     def __iter__(self) -> Iterator[Slice]:
         for place in range(len(self)):
             yield self[place]
+
+
+def name_of(pseudonym: bytes) -> str:
+    """Return a pseudonym as text; one that is damaged, too, which `verify` tells."""
+    return str(pseudonym, "ascii", "replace")
 
 
 class _Shard:
@@ -107,10 +112,14 @@ class _Shard:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if hasattr(mmap, "MADV_RANDOM"):
             self._map.madvise(mmap.MADV_RANDOM)
-        self.values: NDArray[np.int16] = np.frombuffer(self._map, "<i2", offset=SHARD_HEADER)
+        if len(self._map) < SHARD_HEADER + header.nbytes:
+            raise UsageError(f"{path.name} of {path.parent} is cut short")
+        self.values: NDArray[np.int16] = np.frombuffer(
+            self._map, "<i2", count=header.size, offset=SHARD_HEADER
+        )
 
     def soon(self, offset: int, count: int) -> None:
         """Have `count` bytes read at once rather than page by page."""
-        if hasattr(mmap, "MADV_WILLNEED"):
+        if count and hasattr(mmap, "MADV_WILLNEED"):
             start = offset // mmap.PAGESIZE * mmap.PAGESIZE
             self._map.madvise(mmap.MADV_WILLNEED, start, offset + count - start)
