@@ -26,9 +26,6 @@ def wrong(small, made, tmp_path):
     return path.read_bytes()
 
 
-# -- what comes ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("kind", ["slices", "series"])
 def test_a_fetched_folder_is_a_data_set_with_terms_beside_it(kind, request):
     small = request.getfixturevalue(kind)
@@ -76,9 +73,6 @@ def test_progress_counts_slices_up_to_all(slices, monkeypatch):
     seen = []
     slices.fetch(progress=lambda *counts: seen.append(counts))
     assert seen == [(count, 6) for count in range(1, 7)]
-
-
-# -- what goes wrong with one file ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -240,9 +234,6 @@ def test_pixels_that_changed_since_the_first_fetch_are_refused(series, made, tmp
     (series.folder / "Some-CT/P0/1.2.0/0-1.dcm").unlink()
     (failure,) = series.fetch().failures
     assert failure.reason == "what came has other pixels than when it was fetched first"
-
-
-# -- single slices of a series in a bucket -------------------------------------------------------
 
 
 @pytest.mark.parametrize("ranges", [True, False])
