@@ -240,7 +240,9 @@ def wait_for(process, folder, name):
     return found[0].parent
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)]
+)
 def test_a_signal_leaves_a_checkpoint_and_resume_goes_on(start, tmp_path, number):
     process = start(tmp_path)
     folder = wait_for(process, tmp_path, "log.jsonl")

@@ -116,7 +116,9 @@ def test_a_second_signal_ends_it_at_once(start):
     assert "Traceback" not in process.stderr.read()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, *(
+    pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGHUP)
+)])  # fmt: skip
 def test_while_references_are_scored_the_first_ends_it_and_no_worker_stays(start, number):
     process = start("--loss", "l1", reference="endless")
     for _ in range(min(cores(), 4)):  # a worker a core, for four slices
@@ -130,6 +132,7 @@ def test_while_references_are_scored_the_first_ends_it_and_no_worker_stays(start
         assert "Traceback" not in process.stderr.read()
 
 
+@pytest.mark.slow
 def test_what_runs_under_nohup_outlives_its_terminal(start):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does, for what it starts
     try:
@@ -144,7 +147,9 @@ def test_what_runs_under_nohup_outlives_its_terminal(start):
     assert process.poll() is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_while_data_are_made_the_first_ends_it_and_no_worker_stays(start, number):
     process = start("--loss", "l1", data="phantom")
     while len(of_session(process.pid)) < 2:

@@ -78,6 +78,11 @@ def breathe() -> bool:
     return False
 
 
+def over(child: int) -> bool:
+    """Whether a session has ended; it is still to be waited for."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def ended(child: int) -> bool:
     """Wait for a session's end; whether it ended by itself and well."""
     status = os.waitpid(child, 0)[1]
@@ -133,7 +138,7 @@ def main(folder: Path, plugins: Path, kills: int, modes: list[str]) -> None:
         while killed < kills:
             session = begin(loss, parts, plugins, broken)
             before = stamp(parts)
-            while killed % 4 and stamp(parts) == before:
+            while killed % 4 and stamp(parts) == before and not over(session):
                 time.sleep(0.001)
             time.sleep(dice.uniform(0, LONGEST_SECONDS))
             os.kill(session, signal.SIGKILL)
