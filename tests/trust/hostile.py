@@ -214,6 +214,26 @@ REFUSED: dict[str, Maker] = {
     "manifest, rows": lambda f: manifest("path,split\n" + "a,train\n" * 10_000_000)(f),
 }
 
+
+def deflated(folder: Path) -> list[str]:
+    """A CT slice, whole but for 300 MiB of zeros in an element of its own behind the pixels."""
+    from pydicom import Dataset
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian
+
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset = Dataset()
+    dataset.file_meta, dataset.Modality, dataset.SOPClassUID = meta, "CT", CTImageStorage
+    dataset.SOPInstanceUID, dataset.DataSetTrailingPadding = "1.2.3", bytes(300 << 20)
+    folder.mkdir(exist_ok=True)
+    dataset.save_as(folder / "bomb.dcm", enforce_file_format=True)
+    assert (folder / "bomb.dcm").stat().st_size < 1 << 20
+    return ["DICOM", str(folder / "bomb.dcm")]
+
+
+REFUSED["DICOM, deflated"] = deflated
+
 PATIENTS = "".join(f"{number},{number},psnr,1\n" for number in range(60_000))
 
 LEFT_OUT: dict[str, Maker] = {

@@ -109,7 +109,6 @@ ALLOWED = {
     ("denoisebench/plugins/load.py", "exec_module"),
     # A cheat, and the scorer that falls for it.
     ("benchmarks/canaries.py", "pickle.loads"),
-    ("benchmarks/canaries.py", "exec_module"),
 }
 FORBIDDEN = {"pickle.load", "pickle.loads", "pickle.Unpickler", "marshal.loads", "shelve.open",
              "yaml.load", "eval", "exec", "os.system", "os.popen", "joblib.load",

@@ -39,6 +39,8 @@ from denoisebench.data.intake.header import LOSSLESS, Frame, NotCT, judge, numbe
 __all__ = ["NotCT", "Raw", "read"]
 
 INFLATED_AT_MOST = 1 << 30  # bytes of a deflated file
+INFLATED_FREELY = 32 << 20  # bytes; above, no file is MOST_INFLATION times smaller
+MOST_INFLATION = 50  # CT has 2 to 10; zeros have 1,000, and cost three times what they inflate to
 # Decoders by preference; GDCM, the only one for JPEG lossless, comes last elsewhere.
 DECODERS = ("pylibjpeg", "pyjpegls", "pydicom", "gdcm")
 HEADER_TAGS = [
@@ -171,6 +173,8 @@ def _inflated_size(path: Path, file: BinaryIO, size: int) -> int:
         total += len(inflate.decompress(data, 1 << 24))
         if total > INFLATED_AT_MOST:
             raise NotCT(f"inflates to more than {INFLATED_AT_MOST >> 30} GiB")
+        if total > max(INFLATED_FREELY, MOST_INFLATION * size):
+            raise NotCT(f"inflates to more than {MOST_INFLATION} times its size")
         data = inflate.unconsumed_tail or file.read(1 << 20)
     return total
 
