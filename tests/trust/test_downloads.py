@@ -1,4 +1,4 @@
-"""Only `weights fetch` and `data fetch` ask for a connection; all else works on a machine without."""
+"""Only `weights fetch` and `data fetch` ask for a connection; all else works without a network."""
 
 import os
 import subprocess

@@ -25,8 +25,9 @@ POOL = """
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from denoisebench.workers import Spawning
-with ProcessPoolExecutor(1, {context}) as pool:
-    pool.submit(abs, -1).result()
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, {context}) as pool:
+        pool.submit(abs, -1).result()
 """
 
 
@@ -35,11 +36,13 @@ with ProcessPoolExecutor(1, {context}) as pool:
 )
 def test_a_worker_does_not_look_into_the_current_folder(tmp_path, context, run):
     """The control is Python's own way: its workers do import what lies there."""
-    mark = tmp_path / "mark"
-    (tmp_path / "multiprocessing.py").write_text(TRAP.format(mark=str(mark)))
+    mark, here = tmp_path / "mark", tmp_path / "here"
+    here.mkdir()
+    (here / "multiprocessing.py").write_text(TRAP.format(mark=str(mark)))
+    (tmp_path / "script.py").write_text(POOL.format(context=context))
     subprocess.run(
-        [sys.executable, "-P", "-c", POOL.format(context=context)],
-        cwd=tmp_path, capture_output=True, check=not run, timeout=60,
+        [sys.executable, tmp_path / "script.py"],
+        cwd=here, capture_output=True, check=not run, timeout=60,
     )  # fmt: skip
     assert mark.exists() == run
 

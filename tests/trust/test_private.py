@@ -21,7 +21,7 @@ import pytest
 
 
 def spellings(secret: str) -> Iterator[bytes]:
-    """The ways in which a text may stand in a file: in any case, in UTF-16 and 32, in base64, in a URL."""
+    """Spell a text as it may stand in a file: in any case, UTF-16 or 32, base64, or a URL."""
     for text in {secret, secret.lower(), secret.upper(), quote(secret, safe="")}:
         yield text.encode()
         yield text.encode("utf-16-le")

@@ -35,6 +35,8 @@ __all__ = ["NotCT", "Raw", "read", "slices"]
 StopWhen = Callable[[BaseTag, str | None, int], bool]
 
 INFLATED_AT_MOST = 1 << 30  # bytes of a deflated file
+INFLATED_FREELY = 32 << 20  # bytes; above, no file is MOST_INFLATION times smaller
+MOST_INFLATION = 50  # CT has 2 to 10; zeros have 1,000, and cost three times what they inflate to
 HEADER_BYTES = 1 << 15  # read at once; most headers are shorter
 PIXEL_DATA = 0x7FE00010
 NO_HEADER = (PIXEL_DATA, 0x7FE00008, 0x7FE00009)  # integers, floats and doubles
@@ -116,7 +118,7 @@ def _opened(path: Path, file: BinaryIO, size: int) -> tuple[Dataset, list[Frame]
     meta = read_dataset(file, False, True, stop_when=_past_meta) if with_preamble else Dataset()
     syntax, source = str(value(meta, "TransferSyntaxUID")), file
     if syntax == DeflatedExplicitVRLittleEndian:
-        source = BytesIO(_inflated(file))
+        source = BytesIO(_inflated(file, size))
         size = source.getbuffer().nbytes
     places: list[Place] = []
     stop = _at_pixels(source, places)
@@ -158,8 +160,8 @@ def _plausible(start: bytes, size: int) -> bool:
     return False
 
 
-def _inflated(file: BinaryIO) -> bytes:
-    """Return the rest of the file inflated, whose size is bounded while it inflates."""
+def _inflated(file: BinaryIO, size: int) -> bytes:
+    """Return the rest of a file of `size` bytes inflated, bounded while it inflates."""
     inflate, parts, total = zlib.decompressobj(-zlib.MAX_WBITS), [], 0
     data = file.read(1 << 20)
     while data and not inflate.eof:
@@ -167,6 +169,8 @@ def _inflated(file: BinaryIO) -> bytes:
         total += len(parts[-1])
         if total > INFLATED_AT_MOST:
             raise NotCT(f"inflates to more than {INFLATED_AT_MOST >> 30} GiB")
+        if total > max(INFLATED_FREELY, MOST_INFLATION * size):
+            raise NotCT(f"inflates to more than {MOST_INFLATION} times its size")
         data = inflate.unconsumed_tail or file.read(1 << 20)
     if not inflate.eof:
         raise NotCT("truncated: its deflated data have no end")
