@@ -19,10 +19,22 @@ def read(path: Path, model: type[Model]) -> Model:
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
+        _refuse_long(values)
     except (OSError, ValueError, RecursionError) as error:  # ValueError: also of 5,000 digits
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"cannot read {path}: {reason}") from None
     return validate(values, model, str(path))
+
+
+def _refuse_long(values: object) -> None:
+    """Raise ValueError for a whole number past 64 bits, which TOML has none of; Python has."""
+    waiting = [values]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError("it has a whole number of more than 64 bits")
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
 
 
 def validate(values: object, model: type[Model], source: str) -> Model:
