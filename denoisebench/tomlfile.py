@@ -6,9 +6,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from denoisebench.bounded import read_text
 from denoisebench.errors import UsageError
 
 Model = TypeVar("Model", bound=BaseModel)
+
+AT_MOST = 256 << 10  # bytes; the largest that comes with us has 3,000
+MOST_DOTS = 100  # in a line: tomllib's time and memory grow with the square of a key's parts
 
 
 def read(path: Path, model: type[Model]) -> Model:
@@ -18,11 +22,15 @@ def read(path: Path, model: type[Model]) -> Model:
         UsageError: the file is not there, is not TOML, or does not fit; names file and field.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = read_text(path, AT_MOST)
+        if any(line.count(".") > MOST_DOTS for line in text.split("\n")):
+            raise ValueError(f"a line has more than {MOST_DOTS} dots")
+        values = tomllib.loads(text)
         _refuse_long(values)
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: also of 5,000 digits
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"cannot read {path}: {reason}") from None
+    except UsageError:
+        raise
+    except (ValueError, RecursionError) as error:  # ValueError: TOML's, and of endless integers
+        raise UsageError(f"cannot read {path}: {error!s:.200}") from None
     return validate(values, model, str(path))
 
 
@@ -50,5 +58,13 @@ def misfit(error: ValidationError) -> str:
     first: Any = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    given = "" if first["type"] == "missing" else f", got {first['input']!r:.80}"
+    given = "" if first["type"] == "missing" else f", got {_brief(first['input'])}"
     return f"{field}: {message}{given}" if field else f"{message}"
+
+
+def _brief(value: object) -> str:
+    """Show a value that a stranger may have chosen: it can be deep, long, or not printable."""
+    try:
+        return f"{value!r:.80}"
+    except (ValueError, RecursionError):
+        return "something too large to show"

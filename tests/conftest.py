@@ -1,6 +1,9 @@
 """Fixtures that more than one room needs."""
 
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,3 +41,15 @@ def machine_weights() -> Path:
     if not list(folder.glob("lpips-*.safetensors")):
         pytest.skip("weights were not fetched: denoisebench weights fetch lpips")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A file system of 1 MiB of its own, where this user may mount one."""
+    place = tmp_path / "small_disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("this user cannot mount a small tmpfs")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -9,8 +9,8 @@ import rich_click as click
 from rich.markup import escape
 
 from denoisebench.cli import options
+from denoisebench.cli.data_fetch import fetch
 from denoisebench.data.split import SPLITS
-from denoisebench.errors import UsageError
 
 if TYPE_CHECKING:
     from denoisebench.data.dataset import DataSet
@@ -91,10 +91,15 @@ def _print_report(place: Path, record: "Prepared", dataset: "DataSet") -> None:
 @options.as_json
 def list_(as_json: bool) -> None:
     """Say which data sets are on this machine."""
+    from denoisebench.data.fetch import known
     from denoisebench.data.store import layout
     from denoisebench.data.store.prepare import prepared_home
 
-    entries, lines = [], ["phantom          embedded"]
+    entries, lines = [], [f"{'phantom':<16} embedded"]
+    for name in known.names():
+        there = (known.default_folder(name) / "manifest.csv").is_file()
+        what = known.default_folder(name) if there else f"denoisebench data fetch {name}"
+        lines.append(f"{name:<16} public: {what}")
     for place in sorted(prepared_home().glob("*")):
         if place.name.endswith(".unfinished"):
             lines.append(f"{'unfinished':<16} {place}")
@@ -120,12 +125,12 @@ def verify(name: str, as_json: bool) -> int:
     `data list` prints.
     """
     from denoisebench.cli.progress import Display
+    from denoisebench.data.fetch import known
+    from denoisebench.data.named import folder_of
     from denoisebench.data.store import layout, prepare
     from denoisebench.data.store.verify import verify_files, verify_prepared
 
-    place = prepare.find_prepared(name) or Path(name).expanduser()
-    if not place.is_dir():
-        raise UsageError(f"no data set and no folder named {name!r}; see denoisebench data list")
+    place = folder_of(name)
     with Display() as display:
         found = []
         if not layout.is_prepared(place):
@@ -144,5 +149,12 @@ def verify(name: str, as_json: bool) -> int:
     right = not any(one.problems for _, one in found)
     if right:
         lines.append("no patient and no slice is in two splits")
+        digests = layout.read_array(place / layout.INDEX_FILE)["digest"]
+        public = known.resemble(digest.tobytes().hex() for digest in digests)
+        if public:
+            lines.append("{1} of {2} slices of {0} are among them".format(*public))
     click.echo(json.dumps(entries, indent=1) if as_json else "\n".join(lines))
     return 0 if right else 1
+
+
+data.add_command(fetch)

@@ -128,7 +128,7 @@ def _text(
 
 
 def _write(out: Path, text: str) -> None:
-    from denoisebench.scoring.result import write_text
+    from denoisebench.atomic import write_text
 
     try:
         write_text(out, text)

@@ -1,11 +1,10 @@
 """What a person sees while a run goes on: bars on a terminal, plain lines elsewhere."""
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from denoisebench.training.recipe import Recipe
 
 PLAIN_SECONDS = 15.0  # between lines where there is no terminal
+SHOWN = 10  # files set aside that are named before a run
 
 
 class Display:
@@ -50,11 +50,13 @@ class Display:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.bars.stop()
+        with _unless_gone():
+            self.bars.stop()
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        with _unless_gone():
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def reading(self, done: int, total: int) -> None:
         """Show how much of a data set is read."""
@@ -81,8 +83,11 @@ class Display:
         self.say(f"{dataset.name}: patients {counts}")
         for note in dataset.notes:
             self.say(f"  note: {note}")
-        for aside in dataset.set_aside:
+        for aside in dataset.set_aside[:SHOWN]:
             self.say(f"  set aside: {aside.path}: {aside.reason}")
+        if len(dataset.set_aside) > SHOWN:
+            more = len(dataset.set_aside) - SHOWN
+            self.say(f"  set aside: {more} more; denoisebench data prepare DIR says all reasons")
 
     def training(self, recipe: "Recipe", folder: Path, device: "torch.device") -> None:
         """Say what is trained, where, and for how long."""
@@ -116,26 +121,17 @@ class Display:
         if self.live:
             if what not in self._tasks:
                 self._tasks[what] = self.bars.add_task(escape(what), total=total, facts="")
-            self.bars.update(self._tasks[what], completed=done, total=total, facts=escape(facts))
+            with _unless_gone():
+                self.bars.update(
+                    self._tasks[what], completed=done, total=total, facts=escape(facts)
+                )
         elif time.monotonic() - self._said >= PLAIN_SECONDS:
             self.say(f"{what}: {done} of {total}")
             self._said = time.monotonic()
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C or SIGTERM into a question the loop asks; the second leaves at once."""
-    asked = False
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _unless_gone() -> Iterator[None]:
+    """A terminal that was closed must cost no run its checkpoint; rich leaves on a broken pipe."""
+    with suppress(OSError, SystemExit):
+        yield

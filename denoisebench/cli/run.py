@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from denoisebench.cli import options
-from denoisebench.errors import UsageError
+from denoisebench.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
     from denoisebench.scoring.result import Result
@@ -28,7 +28,7 @@ OPTION_PANELS = {
 @click.option("--baseline", metavar="EXPR", help="Score a baseline such as bm3d instead.")
 @options.plugin
 @click.option("--data", default="phantom", show_default=True, metavar="DIR",
-              help="phantom, or a folder of DICOM CT.")  # fmt: skip
+              help="phantom, tcia-mini, or a folder of CT.")  # fmt: skip
 @click.option("--task", default="ct-sigma50", show_default=True, help="Window, noise, metrics.")
 @click.option("--minutes", type=float, help="Train for so long.")
 @click.option("--steps", type=int, help="Train for so many batches.")
@@ -117,10 +117,11 @@ def run(
             text = canonical(planned.losses)
             raise UsageError(f"--twin needs a GAN term and another beside it, got --loss {text!r}")
 
-    from denoisebench.cli.progress import Display, stop_on_signals
+    from denoisebench.cli.progress import Display
+    from denoisebench.cli.signals import stop_on_signals
     from denoisebench.data.named import open_data
 
-    with Display() as display:
+    with Display() as display, stop_on_signals() as stopping:
         dataset = open_data(data, progress=display.reading)
         display.data(dataset)
 
@@ -149,7 +150,7 @@ def run(
             for reference in chosen_task.references:
                 runs.run_baseline(bench, reference)
             try:
-                with stop_on_signals() as stopping:
+                with stopping:
                     for each, folder in todo:
                         display.training(each, folder, bench.device)
                         result = runs.run_network(
@@ -163,6 +164,8 @@ def run(
             except runs.Interrupted as reason:
                 display.say(f"{reason}; the same command with --resume goes on")
                 return 130
+            except Unavailable as reason:
+                raise Unavailable(f"{reason}, then --resume goes on") from None
         if audited and result.status == "done":
             from denoisebench.cli.audit import examine
             from denoisebench.scoring.opened import find_run, open_run

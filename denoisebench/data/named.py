@@ -8,13 +8,14 @@ from denoisebench.errors import UsageError
 
 
 def open_data(name: str, *, progress: Callable[[int, int], None] | None = None) -> DataSet:
-    """Open `phantom`, a folder of CT, prepared or not, or prepared data by its name.
+    """Open data by name or by place.
 
     Args:
-        name: of a data set, or a path.
+        name: `phantom`; a public data set that was fetched; prepared data as `data list` prints
+            them; a folder of CT, prepared or not.
         progress: called with slices done and slices in all.
     Raises:
-        UsageError: there is neither.
+        UsageError: there is no such data.
     """
     if name == "phantom":
         from denoisebench.data.phantom.data_set import open_phantom
@@ -22,17 +23,33 @@ def open_data(name: str, *, progress: Callable[[int, int], None] | None = None) 
         return open_phantom(progress=progress)
     from denoisebench.data.store import layout
     from denoisebench.data.store.opened import open_prepared
-    from denoisebench.data.store.prepare import find_prepared, open_folder
+    from denoisebench.data.store.prepare import open_folder
 
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        prepared = find_prepared(name)
-        if prepared is None:
-            raise UsageError(
-                f"no data set and no folder named {name!r}; use phantom, or --data DIR"
-            )
-        folder = prepared
-
+    folder = folder_of(name)
     if layout.is_prepared(folder):
         return open_prepared(folder)
     return open_folder(folder, progress=progress)
+
+
+def folder_of(name: str) -> Path:
+    """Return the folder of data that are named: itself, as fetched, or as prepared in the cache.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from denoisebench.data.fetch import known
+    from denoisebench.data.store.prepare import find_prepared
+
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    public = name in known.names()
+    if public and (known.default_folder(name) / "manifest.csv").is_file():
+        return known.default_folder(name)
+    prepared = find_prepared(name)
+    if prepared is not None:
+        return prepared
+    if public:
+        return known.fetched_folder(name)  # says what is missing
+    names = ", ".join(["phantom", *known.names()])
+    raise UsageError(f"no data set and no folder named {name!r}; use {names}, or a folder")

@@ -3,6 +3,7 @@
 import ast
 import keyword
 import math
+import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -225,8 +226,10 @@ def _name_and_facts(call: ast.Call, kind: str) -> tuple[str, dict[str, object]]:
     facts = {k.arg: _literal(k.value, f"the fact {k.arg!r}") for k in call.keywords if k.arg}
     weight = facts.get("weight", 1)
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
-    if not number or not 0 < weight < math.inf:  # type: ignore[operator]
-        raise _Unreadable(call.lineno, f"weight is a number greater than 0, got {weight!r}")
+    endless = isinstance(weight, int) and abs(weight) > sys.float_info.max  # repr refuses those
+    if endless or not number or not 0 < weight < math.inf:  # type: ignore[operator]
+        got = "one too large" if endless else repr(weight)
+        raise _Unreadable(call.lineno, f"weight is a number greater than 0, got {got}")
     return name, facts
 
 

@@ -31,7 +31,8 @@ def literal_text(value: object) -> str:
 
 
 def number_text(value: float) -> str:
-    """Return the shortest of `%g` and `repr` that gives the number back."""
+    """Return the shortest of `%g` and `repr` that gives the number back; -0.0 is 0."""
+    value += 0.0
     short = f"{value:g}"
     return short if float(short) == value else repr(value)
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 from denoisebench.errors import UsageError
 
-LARGEST_FILE = 1_000_000
+LARGEST_FILE = 200_000
 """Bytes; a larger file is not read. The largest plug-in we know has 20,000."""
 
 

@@ -4,10 +4,8 @@ torch is imported where tensors are meant: the worker processes of a baseline st
 """
 
 import hashlib
-import multiprocessing
 import os
 import pickle
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from denoisebench import atomic
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
 from denoisebench.scoring.environment import cores
+from denoisebench.workers import Spawning, begin
 
 if TYPE_CHECKING:
     import torch
@@ -135,9 +135,7 @@ def each(
 def _over_cores(
     jobs: Iterable[Job], sigma: float, learned: Learned | None, keep: bool, workers: int
 ) -> Iterator[Denoised]:
-    # spawn: a forked child of a process that runs torch's threads can hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_worker) as pool:
+    with ProcessPoolExecutor(workers, Spawning(), initializer=_worker) as pool:
         waiting: list[Denoised | Future[Denoised]] = []
         for part, noisy in jobs:
             known = cached(part, sigma, noisy, learned)
@@ -196,7 +194,7 @@ def cached(
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return Denoised(kept["image"].astype(np.float64), float(kept["seconds"]))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
 
 
@@ -208,15 +206,7 @@ def _worker() -> None:
     """Keep a worker's numeric libraries to one core, and let it end with its parent."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # A parent that is killed tells nobody, and its workers would wait for jobs for ever.
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)
+    begin()
 
 
 def _one(part: Part, sigma: float, noisy: Image, learned: Learned | None, keep: bool) -> Denoised:
@@ -269,11 +259,10 @@ def _finished(
 
 
 def _keep(path: Path, image: NDArray[Any], seconds: float) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.writing")
-    with beside.open("wb") as file:
+    with atomic.told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as file:
         np.savez(file, image=image.astype(np.float32), seconds=np.array(seconds))
-    beside.replace(path)
 
 
 def _place(part: Part, sigma: float, noisy: Image, learned: Learned | None) -> Path:

@@ -73,7 +73,7 @@ def evaluate(
     for one, denoised in zip(slices, outputs, strict=True):
         seconds.append(denoised.seconds)
         clean = task.to_grey(one.hu)
-        if one is shown:
+        if one.digest == shown.digest:
             noisy = noisy_slice(task, clean, one.digest)
             example = Example(one.digest, clean, noisy, denoised.image)
         if not np.all(np.isfinite(denoised.image)):

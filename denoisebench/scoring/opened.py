@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from denoisebench.bounded import read_tensors
 from denoisebench.errors import UsageError
 from denoisebench.plugins.expression import Part, resolve
 from denoisebench.plugins.find import Catalogue
@@ -47,16 +48,13 @@ class Opened:
         Raises:
             UsageError: it is a baseline, or the weights are not there or do not fit.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         if self.recipe is None:
             raise UsageError(f"{self.folder} is a baseline's run; it has no network")
         path = self.folder / MODEL
         try:
             module: Module = build(self.part)
-            module.load_state_dict(load_file(path))
-        except (OSError, SafetensorError, RuntimeError) as error:
+            module.load_state_dict(read_tensors(path))
+        except RuntimeError as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UsageError(f"cannot load {path}: {reason:.150}") from None
         return module.to(device).eval().requires_grad_(False)

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from denoisebench import atomic
 from denoisebench.scoring.evaluate import Example
 from denoisebench.task.task import PEAK
 
@@ -24,6 +26,14 @@ def save_preview(
         method: name of what made the output.
         references: method → its output of the same slice, for instance BM3D's.
     """
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever a matplotlibrc says, one in the current folder above all
+        _save(path, example, method, references)
+
+
+def _save(
+    path: Path, example: Example, method: str, references: dict[str, NDArray[np.float64]]
+) -> None:
     panels = {"clean": example.clean, "noisy": example.noisy, **references, method: example.output}
     figure = Figure(figsize=(3.2 * (len(panels) + 1), 3.55), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
@@ -44,11 +54,12 @@ def save_preview(
         axis.set_axis_off()
         axis.title.set_fontsize(9)
         axis.title.set_verticalalignment("bottom")
-    beside = path.with_suffix(".writing")
-    figure.savefig(beside, format="png", metadata={"Software": "denoisebench"})
-    beside.replace(path)
+    with atomic.replacing(path) as file:
+        figure.savefig(file, format="png", metadata={"Software": "denoisebench"})
 
 
 def _psnr(image: NDArray[np.float64], clean: NDArray[np.float64]) -> str:
     error = float(np.mean((image - clean) ** 2))
+    if not np.isfinite(error):
+        return "not finite"
     return f"{10 * np.log10(PEAK**2 / error):.2f} dB" if error else "exact"

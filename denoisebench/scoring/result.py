@@ -3,19 +3,31 @@
 import csv
 import io
 import json
-import os
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from sys import intern
+from typing import IO, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from denoisebench import tomlfile
+from denoisebench.atomic import write_text
+from denoisebench.bounded import read_json, refuse_large
 from denoisebench.errors import UsageError
 
 SCHEMA_VERSION = 1
 EVALUATION_VERSION = 1
 """Raised when the same weights would score otherwise: padding, precision, averaging."""
 
+SCORES_AT_MOST = 64 << 20  # bytes of scores.csv
+MOST_SCORES = 1_000_000  # fifteen metrics of 66,000 slices
+MOST_PATIENTS = 20_000
+MOST_COLUMNS = 100  # metrics of a result; curves of a finding
+LONGEST_LINE = 1000
+
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 Status = Literal["done", "partial", "diverged", "failed", "unverified"]
 
 
@@ -41,9 +53,9 @@ class MetricResult(_Open):
     hi: float | None
     unit: str
     better: Literal["higher", "lower"]
-    version: int
-    n: int
-    missing: int
+    version: Count
+    n: Count
+    missing: Count
     reason: str | None = None
 
 
@@ -76,7 +88,7 @@ class Best(_Open):
         metrics: what they score on the test split.
     """
 
-    step: int
+    step: Count
     validation_psnr: float
     metrics: dict[str, MetricResult]
 
@@ -111,7 +123,7 @@ class Result(_Open):
     method: str
     kind: Literal["network", "baseline"]
     task: str
-    task_version: int
+    task_version: Count
     data: str
     data_digest: str
     split_digest: str
@@ -120,16 +132,16 @@ class Result(_Open):
     family: str | None = None
     twin: str | None = None
     seeds: tuple[int, ...] = ()
-    n_slices: int
-    n_patients: int
-    metrics: dict[str, MetricResult] = Field(default_factory=dict)
+    n_slices: Count
+    n_patients: Count
+    metrics: dict[str, MetricResult] = Field(default_factory=dict, max_length=MOST_COLUMNS)
     licence: str | None = None
-    parameters: int
-    macs: int | None = None
+    parameters: Count
+    macs: Count | None = None
     train_seconds: float = 0.0
-    train_images: int = 0
-    train_steps: int = 0
-    peak_memory: int | None = None
+    train_images: Count = 0
+    train_steps: Count = 0
+    peak_memory: Count | None = None
     seconds_per_slice: float | None = None
     device: str
     inference: str | None = None
@@ -145,10 +157,9 @@ class Result(_Open):
         write_model(path, self)
 
 
-class Score(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Score:
     """One line of scores.csv; the value is None where the metric could not be computed."""
-
-    model_config = ConfigDict(frozen=True)
 
     slice: str
     patient: str
@@ -193,8 +204,8 @@ class Finding(_Open):
 
     schema_version: int = SCHEMA_VERSION
     recipe: str
-    columns: dict[str, MetricResult]
-    curves: dict[str, "Curve"] = Field(default_factory=dict)
+    columns: dict[str, MetricResult] = Field(max_length=MOST_COLUMNS)
+    curves: dict[str, "Curve"] = Field(default_factory=dict, max_length=MOST_COLUMNS)
     places: list[dict[str, Any]] = Field(default_factory=list)
     details: dict[str, Any] = Field(default_factory=dict)
 
@@ -227,14 +238,11 @@ def read_model(path: Path, model: type[Model]) -> Model:
     Raises:
         UsageError: it is not there, is something else, or is of a later schema version.
     """
-    try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: also of 5,000 digits
-        raise UsageError(f"cannot read {path}: {type(error).__name__}") from None
+    values: Any = read_json(path)
     version = values.get("schema_version") if isinstance(values, dict) else None
     if version != SCHEMA_VERSION:
         raise UsageError(
-            f"{path} has schema version {version!r}, this denoisebench reads {SCHEMA_VERSION}"
+            f"{path} has schema version {version!r:.40}, this denoisebench reads {SCHEMA_VERSION}"
         )
     try:
         return model.model_validate(values)
@@ -248,7 +256,7 @@ def write_scores(path: Path, scores: list[Score]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["slice", "patient", "metric", "value"])
     for score in scores:
-        value = "" if score.value is None else repr(score.value)
+        value = "" if score.value is None else repr(float(score.value))
         writer.writerow([score.slice, score.patient, score.metric, value])
     write_text(path, text.getvalue())
 
@@ -260,15 +268,40 @@ def read_scores(path: Path) -> list[Score]:
         UsageError: it is not there, or is no table of scores.
     """
     try:
+        refuse_large(path, SCORES_AT_MOST)
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [{**row, "value": row["value"] or None} for row in csv.DictReader(file)]
-        return [Score.model_validate(row) for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValidationError) as error:
+            rows = csv.reader(_lines(file), strict=True)
+            columns = next(rows, [])
+            places = [columns.index(name) for name in ("slice", "patient", "metric", "value")]
+            return _scores([row[place] for place in places] for row in rows)
+    except UsageError:
+        raise
+    except (OSError, ValueError, IndexError, csv.Error) as error:
         raise UsageError(f"cannot read {path}: {type(error).__name__}") from None
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a file at once: readers see the old one or the new one."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.writing")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+def _lines(file: IO[str]) -> Iterator[str]:
+    """Yield lines; ValueError for one, or for a number of them, that no table of ours has."""
+    for _ in range(MOST_SCORES + 2):
+        line = file.readline(LONGEST_LINE)
+        if not line:
+            return
+        if len(line) == LONGEST_LINE:
+            raise ValueError("a line is too long")
+        yield line
+    raise ValueError("it has too many lines")
+
+
+def _scores(rows: Iterable[list[str]]) -> list[Score]:
+    found: list[Score] = []
+    patients: set[str] = set()
+    for *names, text in rows:
+        slice_, patient, metric = map(intern, names)  # the same ones again and again
+        value = float(text) if text else None
+        if value is not None and not math.isfinite(value):
+            raise ValueError("a value is not finite")
+        patients.add(patient)
+        if len(patients) > MOST_PATIENTS:
+            raise ValueError("it has too many patients")
+        found.append(Score(slice_, patient, metric, value))
+    return found

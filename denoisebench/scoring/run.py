@@ -2,24 +2,23 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 
+from denoisebench import atomic, lock
 from denoisebench.data.dataset import DataSet
 from denoisebench.errors import UsageError
 from denoisebench.plugins.expression import Part, canonical, resolve
 from denoisebench.plugins.find import Catalogue
+from denoisebench.plugins.load import build
 from denoisebench.scoring import denoisers
 from denoisebench.scoring.cost import macs
 from denoisebench.scoring.environment import cpu_name, device_name, environment
@@ -39,7 +38,6 @@ from denoisebench.scoring.result import (
     Status,
     read_result,
     write_scores,
-    write_text,
 )
 from denoisebench.scoring.tune import Tuning, tuned
 from denoisebench.scoring.weights import store
@@ -78,9 +76,10 @@ def run_folder(bench: Bench, recipe: Recipe) -> Path:
 def refuse(folder: Path, recipe: Recipe, *, resume: bool) -> None:
     """Raise UsageError where a run cannot go into a folder.
 
-    It holds the run of another recipe (the message names what differs), or an unfinished one that
-    was not asked to be resumed.
+    It is in use by another process, holds the run of another recipe (the message names what
+    differs), an unfinished one that was not asked to be resumed, or one that was and diverged.
     """
+    lock.refuse_held(folder)
     if not (folder / "recipe.toml").exists():
         return
     found = Recipe.read(folder / "recipe.toml")
@@ -89,8 +88,14 @@ def refuse(folder: Path, recipe: Recipe, *, resume: bool) -> None:
             f"{folder} is the run of another recipe ({'; '.join(recipe.differences(found))}); "
             "use another --out, or the same recipe"
         )
-    if not resume and (folder / "checkpoint.pt").exists() and not (folder / "result.json").exists():
+    done = (folder / "result.json").exists()
+    if not resume and (folder / "checkpoint.pt").exists() and not done:
         raise UsageError(f"{folder} holds an unfinished run; go on with --resume, or remove it")
+    if resume and done and (result := read_result(folder / "result.json")).status == "diverged":
+        raise UsageError(
+            f"{folder} diverged ({result.reason}), and would again; change --lr, "
+            "--seed or --loss, or remove it to train it anew"
+        )
 
 
 def run_network(
@@ -113,19 +118,18 @@ def run_network(
         resume: go on with an unfinished run.
         report, stopping: see `train`.
     Returns:
-        Its result; `diverged` where a loss became NaN.
+        Its result; `diverged` where a loss, a weight or a score became NaN or infinite.
     Raises:
-        UsageError: the folder is another recipe's, is in use, or holds an unfinished run that was
-            not asked to be resumed.
+        UsageError: see `refuse`.
+        Unavailable: nothing can be written; the last checkpoint stays.
         Interrupted: `stopping` said so; a checkpoint is in the folder.
     """
     refuse(folder, recipe, resume=resume)
     done, incomplete = _known_result(bench, folder)
-    unfinished = (folder / "checkpoint.pt").exists()
-    if done and not (incomplete and unfinished):
+    if done and not (incomplete and (folder / "checkpoint.pt").exists()):
         return done
-    folder.mkdir(parents=True, exist_ok=True)
-    with _sole_user(folder):
+    with lock.alone(folder):
+        unfinished = (folder / "checkpoint.pt").exists()
         recipe.write(folder / "recipe.toml")
         if not unfinished:
             (folder / "log.jsonl").unlink(missing_ok=True)
@@ -153,6 +157,8 @@ def run_network(
 def run_baseline(bench: Bench, text: str) -> Result:
     """Score a baseline; one that stands in the runs folder is read as `run_network` does.
 
+    Where another process is scoring it already, this one waits and reads what that one found.
+
     Args:
         bench: data, task, place.
         text: expression of one baseline, `bm3d(profile="high")`.
@@ -163,6 +169,16 @@ def run_baseline(bench: Bench, text: str) -> Result:
     done, incomplete = _known_result(bench, folder)
     if done and not incomplete:
         return done
+    with lock.alone(folder, waiting=partial(_say_waiting, bench, part)):
+        done, incomplete = _known_result(bench, folder)
+        return done if done and not incomplete else _score_baseline(bench, part, key, folder)
+
+
+def _say_waiting(bench: Bench, part: Part, owner: str) -> None:
+    bench.advance(f"waiting for {part.card.name} ({owner})", 0, 1)
+
+
+def _score_baseline(bench: Bench, part: Part, key: str, folder: Path) -> Result:
     learned = _learned(bench, part)
     part, tuning = tuned(
         part,
@@ -180,7 +196,6 @@ def run_baseline(bench: Bench, text: str) -> Result:
         learned=learned,
     )
     evaluation = _evaluate(bench, part.text, denoiser)
-    folder.mkdir(parents=True, exist_ok=True)
     result = Result(
         method=part.text,
         kind="baseline",
@@ -192,7 +207,9 @@ def run_baseline(bench: Bench, text: str) -> Result:
         else f"{cpu_name()}, 1 core",
         tuned=tuning.chosen if tuning else {},
         tuning=_tuning_note(tuning) if tuning else None,
-        **_shared(bench, evaluation, "done", None),
+        **_shared(
+            bench, evaluation, "failed" if evaluation.failure else "done", evaluation.failure
+        ),
     )
     _write_evaluation(bench, folder, part.text, evaluation)
     result.write(folder / "result.json")  # last: its presence says the rest is there
@@ -244,22 +261,22 @@ def _score_network(
         again = _evaluate(bench, f"{recipe.method}, best weights", denoiser, stopping)
         step, psnr = trained.best["step"], trained.best["psnr"]
         best = Best(step=step, validation_psnr=psnr, metrics=again.metrics)
-    result = _network_result(bench, recipe, trained, evaluation, "done", None)
+    status: Status = "diverged" if evaluation.failure else "done"
+    result = _network_result(bench, recipe, trained, evaluation, status, evaluation.failure)
     result = result.model_copy(update={"best": best})
     result.write(folder / "result.json")
     return result
 
 
 def _save_weights(path: Path, weights: dict[str, torch.Tensor], recipe: Recipe) -> None:
-    beside = path.with_suffix(".writing")
     tensors = {name: value.contiguous() for name, value in weights.items()}
-    save_file(tensors, beside, metadata={"denoisebench": recipe.model_dump_json()})
-    beside.replace(path)
+    with atomic.replacing(path) as file:
+        file.write(save(tensors, metadata={"denoisebench": recipe.model_dump_json()}))
 
 
 def _write_evaluation(bench: Bench, folder: Path, method: str, evaluation: Evaluation) -> None:
     write_scores(folder / "scores.csv", evaluation.scores)
-    write_text(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
+    atomic.write_text(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
     references = _reference_outputs(bench, method, evaluation.example)
     save_preview(folder / "preview.png", evaluation.example, method, references)
 
@@ -291,7 +308,7 @@ def _network_result(
     reason: str | None,
 ) -> Result:
     (part,) = resolve(recipe.generator, "generator", bench.catalogue)
-    parameters = sum(p.numel() for p in trained.generator.parameters()) if trained else 0
+    generator = trained.generator if trained else build(part)
     health = Health.model_validate(trained.health) if trained and trained.health else None
     return Result(
         method=recipe.method,
@@ -301,7 +318,7 @@ def _network_result(
         twin=recipe.twin,
         seeds=(recipe.seed,),
         licence=part.card.licence or None,
-        parameters=parameters,
+        parameters=sum(p.numel() for p in generator.parameters()),
         macs=_macs(bench, part),
         train_seconds=trained.seconds if trained else 0.0,
         train_images=trained.images if trained else 0,
@@ -326,8 +343,6 @@ def _shared(
 ) -> dict[str, Any]:
     """The fields that do not depend on the kind of method."""
     test = bench.dataset.test
-    if evaluation and evaluation.failure:
-        status, reason = "failed", evaluation.failure
     return {
         "task": bench.task.name,
         "task_version": bench.task.version,
@@ -371,25 +386,3 @@ def _reference_outputs(
         if known and part.text != method and not trivial:
             found[part.text] = known.image
     return found
-
-
-class _sole_user:
-    """Hold a run folder; a second process is refused by the number of the first."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.owner = folder, folder / ".lock.owner"
-        self.lock = filelock.FileLock(folder / ".lock", timeout=0)
-
-    def __enter__(self) -> None:
-        try:
-            self.lock.acquire()
-        except filelock.Timeout:
-            owner = ""
-            with suppress(OSError):
-                owner = f" (process {self.owner.read_text(encoding='utf-8')})"
-            raise UsageError(f"{self.folder} is being trained by another process{owner}") from None
-        self.owner.write_text(str(os.getpid()), encoding="utf-8")
-
-    def __exit__(self, *_: object) -> None:
-        self.owner.unlink(missing_ok=True)
-        self.lock.release()

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from denoisebench import atomic
+from denoisebench.bounded import read_json
 from denoisebench.data.dataset import DataSet, spread
+from denoisebench.errors import UsageError
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.scoring import denoisers
@@ -90,9 +93,7 @@ def tuned(
         psnr = 10 * np.log10(255**2 / np.maximum(errors, 1e-12))
         scores = [float(mean) for mean in psnr.reshape(len(settings), -1).mean(axis=1)]
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside = place.with_suffix(".writing")
-        beside.write_text(json.dumps(scores), encoding="utf-8")
-        beside.replace(place)
+        atomic.write_text(place, json.dumps(scores))
     best = int(np.argmax(scores))
     return parts[best], Tuning(settings[best], list(zip(settings, scores, strict=True)))
 
@@ -120,8 +121,8 @@ def _place(
 def _known(place: Path, count: int) -> list[float] | None:
     """The scores of an earlier tuning, if they are whole."""
     try:
-        scores = json.loads(place.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        scores = read_json(place)
+    except UsageError:
         return None
     whole = isinstance(scores, list) and len(scores) == count
     return scores if whole and all(isinstance(score, float) for score in scores) else None

@@ -1,22 +1,39 @@
 """A checkpoint is the old one or the new one, never half, and it is tensors, not code."""
 
-import os
+import warnings
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from denoisebench import atomic
+from denoisebench.bounded import refuse_bomb
 from denoisebench.errors import UsageError
+
+DESCRIPTION = "data.pkl"
+DESCRIPTION_AT_MOST = 2 << 20
+"""Bytes of a checkpoint that say which tensors it has; 4,000 of them take 1,000,000."""
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write tensors and plain values beside `path`, then put the file in its place at once."""
-    beside = path.with_suffix(".writing")
-    with beside.open("wb") as file:
+    """Write tensors and plain values; see `atomic.replacing`."""
+    with atomic.replacing(path) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+
+
+def totals(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    """Sum up each tensor of a state, named by its place: finite where all its numbers are.
+
+    In float64, which numbers of a narrower type cannot sum out of.
+    """
+    if isinstance(value, torch.Tensor):
+        yield name, float(value.sum(dtype=torch.float64))
+    elif isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in items:
+            yield from totals(inner, f"{name} {key}".lstrip())
 
 
 def load(path: Path, device: torch.device) -> dict[str, Any]:
@@ -26,16 +43,29 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
         UsageError: there is none, or it is damaged or not one of ours.
     """
     try:
-        state: Any = torch.load(path, map_location=device, weights_only=True)
+        refuse_bomb(path, DESCRIPTION, DESCRIPTION_AT_MOST)
+        _refuse_allocations(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch wonders at pickles that it did not write
+            state = torch.load(path, map_location=device, weights_only=True)
+        if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+            raise ValueError("it holds something else than the state of a training")
     except FileNotFoundError:
         raise UsageError(f"nothing to resume: {path} does not exist") from None
-    except Exception as error:  # the unpickler of damaged bytes raises whatever it meets
+    except Exception as error:  # an unpickler of hostile bytes raises anything
         reason = str(error).splitlines()[0] if str(error).strip() else type(error).__name__
-        raise _unreadable(path, reason) from None
-    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        raise _unreadable(path, "it holds something else than the state of a training")
+        raise UsageError(
+            f"{path} is not a checkpoint that can be read: {reason:.120}; remove it to begin anew"
+        ) from None
     return state
 
 
-def _unreadable(path: Path, reason: str) -> UsageError:
-    return UsageError(f"{path} is not a checkpoint that can be read: {reason:.120}")
+def _refuse_allocations(path: Path) -> None:
+    """Raise ValueError for a pickle that names what torch admits and no checkpoint of ours holds.
+
+    A bytearray is as large as a number in the pickle says.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(DESCRIPTION) and b"bytearray" in archive.read(name):
+                raise ValueError("it holds a bytearray")

@@ -1,12 +1,15 @@
 """log.jsonl: one line a report, without gap or repeat across resumes."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+
+from denoisebench import atomic
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,12 @@ Reporter = Callable[[Record], None]
 
 
 def append(path: Path, record: Record) -> None:
-    """Add a line."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(record)) + "\n")
+    """Add a line; it is on the disk before a checkpoint that counts on it."""
+    line = json.dumps(asdict(record), allow_nan=False) + "\n"
+    with atomic.told(path), path.open("a", encoding="utf-8") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read(path: Path) -> list[Record]:
@@ -59,6 +65,4 @@ def read(path: Path) -> list[Record]:
 def cut(path: Path, step: int) -> None:
     """Drop the lines after `step`: a killed run had gone on past its checkpoint."""
     kept = [json.dumps(asdict(record)) + "\n" for record in read(path) if record.step <= step]
-    beside = path.with_suffix(".writing")
-    beside.write_text("".join(kept), encoding="utf-8")
-    beside.replace(path)
+    atomic.write_text(path, "".join(kept))

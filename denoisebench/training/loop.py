@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ VALIDATION_SLICES = 6
 
 
 class Diverged(RuntimeError):
-    """A loss became NaN or infinite; the message names the step and the term."""
+    """A loss, a weight or a score became NaN or infinite; the message says which and when."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ def train(
         report: is told of each line of the log.
         stopping: asked before each step; True leaves a checkpoint and returns.
     Raises:
-        Diverged: a loss is not finite; the last good checkpoint stays.
+        Diverged: something is not finite; the last good checkpoint stays.
+        Unavailable: nothing can be written; the last checkpoint stays.
     """
     cuda = device.type == "cuda"
     # On a CPU channels_last makes unet7's step 1.5 times as long and resunet's no shorter.
@@ -99,6 +100,8 @@ def train(
         (part,) = resolve(recipe.discriminator, "discriminator", catalogue)
         critic = build(part).to(device, memory_format=layout)
     optimisers = [_adam(network, recipe) for network in (generator, critic) if network]
+    networks = {"generator": generator, "averaged": averaged}
+    networks |= {"critic": critic} if critic else {}
     # bf16 has float32's range, so no loss scaling; losses are float32 either way.
     autocast = torch.autocast("cuda", torch.bfloat16) if cuda else nullcontext()
 
@@ -107,10 +110,8 @@ def train(
     sums = torch.zeros(len(objective.weights) + (critic is not None), device=device)
     if resume:
         state |= checkpoint.load(folder / "checkpoint.pt", device)
-        generator.load_state_dict(state.pop("generator"))
-        averaged.load_state_dict(state.pop("averaged"))
-        if critic:
-            critic.load_state_dict(state.pop("critic"))
+        for name, network in networks.items():
+            network.load_state_dict(state.pop(name))
         for optimiser, saved in zip(optimisers, state.pop("optimisers"), strict=True):
             optimiser.load_state_dict(saved)
         sums.copy_(state.pop("sums"))
@@ -137,13 +138,16 @@ def train(
         validating = finished or math.floor(VALIDATIONS * progress) > validated
         if step > reported and (due or validating):
             means = (sums / (step - reported)).tolist()  # waits for the device
-            _raise_if_not_finite(dict(zip(names, means, strict=True)), step)
+            _raise_if_not_finite(zip(names, means, strict=True), step)
             psnr = None
             if validating:
+                _raise_if_not_finite(checkpoint.totals(_weights(networks)), step)
                 psnr = _validate(averaged, multiple, dataset.val, task)
                 best = _better(best, averaged, psnr, step)
                 if critic:
                     health = examine(generator, critic, objective, dataset, task, recipe)
+                scores = {"validation PSNR": psnr, **(health or {})}
+                _raise_if_not_finite(scores.items(), step)
             validated = math.floor(VALIDATIONS * progress)
             speed = (step - reported) * recipe.batch / max(seconds - reported_seconds, 1e-9)
             rate = _learning_rate(recipe, progress)
@@ -158,7 +162,7 @@ def train(
         # ---- Save --------------------------------------------------------------------------
         if finished or interrupted or seconds - saved_seconds >= save_every:
             asked = time.monotonic()
-            _raise_if_not_finite(dict(zip(names, sums.tolist(), strict=True)), step)
+            _raise_if_not_finite(zip(names, sums.tolist(), strict=True), step)
             state = {
                 "step": step,
                 "seconds": seconds,
@@ -168,11 +172,10 @@ def train(
                 "best": best,
                 "health": health,
                 "peak_memory": max(memory.peak(device) or 0, peak_before) or None,
-                "generator": generator.state_dict(),
-                "averaged": averaged.state_dict(),
                 "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-                **({"critic": critic.state_dict()} if critic else {}),
+                **_weights(networks),
             }
+            _raise_if_not_finite(checkpoint.totals(state), step)
             checkpoint.save(folder / "checkpoint.pt", state)
             saved_seconds = time.monotonic() - began
             save_every = max(CHECKPOINT_SECONDS, (time.monotonic() - asked) / CHECKPOINT_SHARE)
@@ -222,7 +225,7 @@ def train(
         values = torch.stack([value.detach() for value in terms.values()])
         sums[: len(terms)] += values
         if not cuda:  # on a GPU this would wait for it each step; there the report looks
-            _raise_if_not_finite(dict(zip(names, sums.tolist(), strict=True)), step + 1)
+            _raise_if_not_finite(zip(names, sums.tolist(), strict=True), step + 1)
         optimisers[0].zero_grad()
         objective.total(terms).backward()  # type: ignore[no-untyped-call]
         optimisers[0].step()
@@ -281,16 +284,23 @@ def _average(averaged: Module, generator: Module, decay: float) -> None:
         mine.copy_(its)
 
 
-def _validate(generator: Module, multiple: int, slices: Sequence[Slice], task: Task) -> float:
-    """Mean PSNR in dB on a few validation slices, spread over the split."""
-    return float(np.mean([*_psnrs(generator, multiple, slices, task)])) if slices else math.nan
+def _weights(networks: dict[str, Module]) -> dict[str, Any]:
+    """Weights and buffers of each network, by its name and theirs."""
+    return {name: network.state_dict() for name, network in networks.items()}
+
+
+def _validate(
+    generator: Module, multiple: int, slices: Sequence[Slice], task: Task
+) -> float | None:
+    """Mean PSNR in dB on a few validation slices, spread over the split; None without any."""
+    return float(np.mean([*_psnrs(generator, multiple, slices, task)])) if slices else None
 
 
 def _better(
-    best: dict[str, Any] | None, generator: Module, psnr: float, step: int
+    best: dict[str, Any] | None, generator: Module, psnr: float | None, step: int
 ) -> dict[str, Any] | None:
     """Keep the weights where they did better on validation slices than any before."""
-    if math.isnan(psnr) or (best and best["psnr"] >= psnr):
+    if psnr is None or math.isnan(psnr) or (best and best["psnr"] >= psnr):
         return best
     weights = {name: value.detach().cpu().clone() for name, value in generator.state_dict().items()}
     return {"step": step, "psnr": psnr, "weights": weights}
@@ -302,11 +312,12 @@ def _psnrs(
     for one in spread(slices, VALIDATION_SLICES):
         clean = task.to_grey(one.hu)
         noisy = noisy_slice(task, clean, one.digest)
-        error = denoise(generator, noisy, multiple) - clean
-        yield 10 * math.log10(255**2 / max(float(np.mean(error**2)), 1e-12))
+        error = float(np.mean((denoise(generator, noisy, multiple) - clean) ** 2))
+        yield 10 * math.log10(255**2 / max(error, 1e-12)) if math.isfinite(error) else math.nan
 
 
-def _raise_if_not_finite(losses: dict[str, float], step: int) -> None:
-    for name, value in losses.items():
-        if not math.isfinite(value):
+def _raise_if_not_finite(values: Iterable[tuple[str, Any]], step: int) -> None:
+    """Look at what is a number among named values: losses, weights, scores."""
+    for name, value in values:
+        if isinstance(value, float) and not math.isfinite(value):
             raise Diverged(f"{name} is {value} at step {step}")

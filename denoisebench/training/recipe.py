@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from denoisebench import tomlfile
+from denoisebench import atomic, tomlfile
 from denoisebench.errors import UsageError
 from denoisebench.home import registry_folder
 from denoisebench.plugins.expression import Part, canonical, resolve
@@ -130,7 +130,7 @@ class Recipe(Optimisation):
 
     def write(self, path: Path) -> None:
         """Write it as TOML."""
-        path.write_text(tomli_w.dumps(self.model_dump(exclude_none=True)), encoding="utf-8")
+        atomic.write_text(path, tomli_w.dumps(self.model_dump(exclude_none=True)))
 
     @classmethod
     def read(cls, path: Path) -> "Recipe":

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -90,7 +92,7 @@ def test_a_row_without_scores_leaves_the_board_as_it_is(rows):
 
 
 def test_a_patient_with_a_null_has_no_mean(rows):
-    broken = [*rows[0].scores[1:], rows[0].scores[0].model_copy(update={"value": None})]
+    broken = [*rows[0].scores[1:], replace(rows[0].scores[0], value=None)]
     assert patient_means(broken, "psnr") is None
     assert patient_means(rows[0].scores, "ssim") is None
 

@@ -97,7 +97,7 @@ def test_each_seed_is_compared_with_its_own_twin():
 
 def test_a_null_of_one_seed_is_a_null_of_the_row(seeds):
     null = {"psnr": metric(None, reason="no weights")}
-    scores = tuple(score.model_copy(update={"value": None}) for score in seeds[1].scores)
+    scores = tuple(replace(score, value=None) for score in seeds[1].scores)
     broken = replace(
         seeds[1], scores=scores, result=seeds[1].result.model_copy(update={"metrics": null})
     )

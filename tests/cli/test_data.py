@@ -26,13 +26,15 @@ def test_real_ct_is_prepared_listed_and_verified_whole(tmp_path: Path, ct_folder
         "236 of 236 slices equal the digests of manifest.csv",
         "236 of 236 slices equal their digests",
         "no patient and no slice is in two splits",
+        "236 of 236 slices of tcia-mini are among them",
     ]
     assert done.returncode == 0
     (listed,) = json.loads(denoisebench(tmp_path, "list", "--json").stdout)
+    assert listed["name"] == "tcia-mini"
     assert listed["slices"] == [144, 41, 51]
     assert listed["patients"] == [30, 15, 19]
     assert listed["licences"] == ["CC BY 3.0", "CC BY 4.0"]
-    again = denoisebench(tmp_path, "verify", listed["name"], "--json")
+    again = denoisebench(tmp_path, "verify", "tcia-mini", "--json")
     assert json.loads(again.stdout)[0]["right"] == 236
     report = denoisebench(tmp_path, "prepare", str(ct_folder))
     assert "236 slices of 64 patients, from 236 of 236 files" in report.stdout
@@ -56,7 +58,7 @@ def test_the_report_says_why_files_were_set_aside(tmp_path: Path, ct_odd_folder:
     ("words", "said"),
     [
         (("prepare", "nowhere"), "no folder 'nowhere'; give one that holds DICOM files"),
-        (("verify", "nowhere"), "no data set and no folder named 'nowhere'; see denoisebench data"),
+        (("verify", "nowhere"), "no data set and no folder named 'nowhere'; use phantom, ct-lymph"),
         (("verify", "."), "'.' has no manifest.csv to hold it against"),
     ],
 )

@@ -18,6 +18,7 @@ from denoisebench.data.store.layout import INDEX_FILE, SHARD_HEADER, read_array,
 from denoisebench.data.store.opened import open_prepared
 from denoisebench.data.store.prepare import prepare
 from denoisebench.errors import UsageError
+from denoisebench.plugins.expression import canonical, resolve
 from denoisebench.plugins.find import find
 from denoisebench.scoring.result import read_result
 from denoisebench.scoring.submission.check import check
@@ -141,6 +142,17 @@ def test_a_preset_holds_no_value_that_a_recipe_could_not(line, tmp_path):
     (tmp_path / "own.toml").write_text(f"{line}\n{text}")
     with pytest.raises(UsageError):
         plan(find(()), preset=str(tmp_path / "own.toml"))
+
+
+@pytest.mark.parametrize("text", ["unet7(dropout=-0.0)", "unet7(dropout=0)", "unet7"])
+def test_minus_zero_is_zero(text):
+    assert canonical(resolve(text, "generator", find(()))) == "unet7"
+
+
+def test_what_is_written_is_never_too_long_to_be_read():
+    text = f"unet7(norm='{chr(34) * 1500}')"  # each quote is written as two characters
+    with pytest.raises(UsageError, match=r"3,\d+ characters with its knobs; 2,000 are accepted"):
+        resolve(text, "generator", find(()))
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
+from denoisebench.atomic import write_text
+from denoisebench.bounded import read_json
 from denoisebench.errors import UsageError
-from denoisebench.scoring.result import write_text
 
 MARK = "page.json"
 MADE_BY = "denoisebench publish"
@@ -53,8 +54,8 @@ def refuse(root: Path) -> None:
     if not root.is_dir() or not any(root.iterdir()):
         return
     try:
-        ours = json.loads((root / MARK).read_text(encoding="utf-8")).get("made_by") == MADE_BY
-    except (OSError, ValueError, AttributeError, RecursionError):
+        ours = read_json(root / MARK).get("made_by") == MADE_BY
+    except (UsageError, AttributeError):
         ours = False
     if not ours:
         raise UsageError(

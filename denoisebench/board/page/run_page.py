@@ -1,6 +1,6 @@
 """What a run's page says: scores, cost, health, findings, curves, recipe, environment, command."""
 
-import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,16 @@ from denoisebench.board.page.figures.curves import finding_curves, training_curv
 from denoisebench.board.page.tables import Cell, metric_cell
 from denoisebench.board.render.numbers import MISSING, count, duration, memory
 from denoisebench.board.seeds import Entry
+from denoisebench.bounded import read_json, refuse_large
+from denoisebench.errors import UsageError
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.result import Finding, Health, MetricResult, Result
 from denoisebench.training import log
 
 MOST_PLACES = 12
+LOG_AT_MOST = 16 << 20  # bytes; some 60,000 lines
+LONGEST_LINE = 64 << 10
+BLOCK = LONGEST_LINE + 1
 Facts = list[tuple[str, str]]
 
 
@@ -38,7 +43,7 @@ def run_facts(entry: Entry, catalogue: Catalogue, kind: str) -> dict[str, Any]:
             for name, found in (("audit", entry.audit), ("physics", entry.physics))
             if found and (finding := _finding(name, found))
         ],
-        "curves": training_curves(log.read(entry.path / "log.jsonl")) if entry.path else (),
+        "curves": training_curves(_log(entry.path)),
         "command": repeat.command(result, recipe),
         "caveat": repeat.caveat(recipe, catalogue) if result.kind == "network" else None,
         "recipe": tomli_w.dumps(recipe.model_dump(exclude_none=True)) if recipe else "",
@@ -126,11 +131,26 @@ def _finding(name: str, found: Finding) -> dict[str, Any]:
     }
 
 
+def _log(folder: Path | None) -> list[log.Record]:
+    """Read log.jsonl; nothing where it is not one."""
+    if folder is None:
+        return []
+    path = folder / "log.jsonl"
+    try:
+        refuse_large(path, LOG_AT_MOST)
+        with path.open("rb") as file:
+            if any(len(line) > LONGEST_LINE for line in iter(partial(file.readline, BLOCK), b"")):
+                return []
+        return log.read(path)
+    except (OSError, ValueError, RecursionError):
+        return []
+
+
 def _environment(folder: Path | None) -> Facts:
     """Read environment.json as lines; nothing where it is not one."""
     try:
-        values = json.loads((folder / "environment.json").read_text("utf-8")) if folder else {}
-    except (OSError, ValueError, RecursionError):
+        values = read_json(folder / "environment.json") if folder else {}
+    except UsageError:
         return []
     return _told(values) if isinstance(values, dict) else []
 

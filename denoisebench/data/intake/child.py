@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from denoisebench.data.intake import dicom
-from denoisebench.data.intake.dicom import NotCT, Raw
+from denoisebench.data.intake import dicom, nifti
+from denoisebench.data.intake.raw import NotCT, Raw
 from denoisebench.data.leaks import thumbnail
 from denoisebench.errors import Unavailable
 
@@ -112,7 +112,8 @@ def read_batch(folder: Path, batch: Batch) -> Iterator[Answer]:
                 pixels.seek(end)
         for path in batch.paths:
             if batch.who:
-                yield [Facts(*dicom.identity(folder / path), 1, None, (0, 0), 0, "", 0, 0, 0)]
+                who = ("", "") if _is_nifti(Path(path)) else dicom.identity(folder / path)
+                yield [Facts(*who, 1, None, (0, 0), 0, "", 0, 0, 0)]
                 continue
             answer = _answer(folder / path, pixels, end)
             if not isinstance(answer, str) and answer:
@@ -123,7 +124,7 @@ def read_batch(folder: Path, batch: Batch) -> Iterator[Answer]:
 def _answer(path: Path, pixels: IO[bytes] | None, end: int) -> Answer:
     found: list[Facts] = []
     try:
-        for raw in dicom.slices(path):
+        for raw in (nifti if _is_nifti(path) else dicom).slices(path):
             facts = _facts(raw, end)
             if pixels is not None:
                 with writing():
@@ -140,6 +141,10 @@ def _answer(path: Path, pixels: IO[bytes] | None, end: int) -> Answer:
                 pixels.seek(found[0].offset)
         return refusal.reason
     return found
+
+
+def _is_nifti(path: Path) -> bool:
+    return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
 def _facts(raw: Raw, offset: int) -> Facts:

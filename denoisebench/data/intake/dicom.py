@@ -6,8 +6,6 @@ What cannot be told: flipped bits inside a lossless codestream that still decode
 manifest tell), and cone-beam CT whose header does not say so.
 """
 
-import os
-import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -29,7 +27,7 @@ from pydicom.uid import (
 
 from denoisebench.data.intake.header import LOSSLESS, Frame, judge, number, value
 from denoisebench.data.intake.pixels import Frames, Place, Stored
-from denoisebench.data.intake.raw import NotCT, Raw, check_range, refusing
+from denoisebench.data.intake.raw import NotCT, Raw, check_range, refusing, regular_size
 from denoisebench.data.scan import digest_of
 
 __all__ = ["NotCT", "Raw", "read", "slices"]
@@ -70,7 +68,7 @@ def slices(path: Path) -> Iterator[Raw]:
             drop those that came before it: a file is taken as a whole.
     """
     with refusing("DICOM", "pydicom"):
-        size = _regular_size(path)
+        size = regular_size(path)
         file = open(path, "rb", HEADER_BYTES)  # noqa: SIM115  # closed below, whoever stops asking
     with file:
         with refusing("DICOM", "pydicom"):
@@ -108,15 +106,6 @@ def identity(path: Path) -> tuple[str, str]:
 
 def _patient(header: Dataset) -> str:
     return str(value(header, "PatientID") or "").strip(" \0")
-
-
-def _regular_size(path: Path) -> int:
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):
-        raise NotCT("not a regular file")  # opening a pipe would wait for ever
-    if status.st_size == 0:
-        raise NotCT("zero bytes")
-    return status.st_size
 
 
 def _opened(path: Path, file: BinaryIO, size: int) -> tuple[Dataset, list[Frame], Frames]:

@@ -13,20 +13,23 @@ a path that climbs out of it by its own words is refused.
 """
 
 import csv
-import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
 
 from denoisebench.data.intake.folder import shown
 from denoisebench.data.split import SPLITS
 from denoisebench.errors import UsageError
 
 NAME = "manifest.csv"
-LARGEST = 512 << 20  # bytes; 38 million rows are not read into memory by mistake
+LARGEST = 256 << 20  # bytes
+MOST_ROWS = 1_000_000
+LONGEST_LINE = 10_000  # bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One line of the manifest; "" and None where a column says nothing."""
 
@@ -45,7 +48,7 @@ def read_manifest(folder: Path) -> list[Row]:
     Raises:
         UsageError: with the line, what it says, and what is accepted.
     """
-    rows = _parse(folder / NAME)
+    rows = _parse(folder)
     seen: set[tuple[str, int | None]] = set()
     whole = {row.path for row in rows if row.frame is None}
     split_of: dict[str, str] = {}
@@ -60,9 +63,6 @@ def read_manifest(folder: Path) -> list[Row]:
                 f"the patient of '{shown(row.path)}' is in {split_of[row.patient]} and in "
                 f"{row.split}; put all slices of a patient in one split",
             )
-        if not _is_file(folder / row.path):
-            missing = f"'{shown(row.path)}' is not in the folder"
-            raise _error(row.line, f"{missing}; add it, or drop the line")
     return rows
 
 
@@ -73,12 +73,28 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _parse(path: Path) -> list[Row]:
-    if path.stat().st_size > LARGEST:
+def _parse(folder: Path) -> list[Row]:
+    size = (folder / NAME).stat().st_size
+    if size > LARGEST:
         raise UsageError(f"{NAME} is larger than {LARGEST >> 20} MiB; split the data set")
-    # surrogateescape: names that are not UTF-8 come back as the file system spells them
-    text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", strict=True)
+    with (folder / NAME).open("rb") as file:
+        return _rows(folder, csv.DictReader(_lines(file), restkey="", strict=True))
+
+
+def _lines(file: IO[bytes]) -> Iterator[str]:
+    """Yield lines; UsageError for one, or for a number of them, that no manifest has."""
+    for number in range(1, MOST_ROWS + 2):
+        line = file.readline(LONGEST_LINE)
+        if len(line) == LONGEST_LINE:
+            raise _error(number, f"longer than {LONGEST_LINE:,} bytes")
+        if not line:
+            return
+        # surrogateescape: names that are not UTF-8 come back as the file system spells them
+        yield line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape")
+    raise UsageError(f"{NAME} has more than {MOST_ROWS:,} lines; split the data set")
+
+
+def _rows(folder: Path, reader: "csv.DictReader[str]") -> list[Row]:
     try:
         columns = [name.strip() for name in reader.fieldnames or ()]
         missing = [name for name in ("path", "split") if name not in columns]
@@ -88,7 +104,13 @@ def _parse(path: Path) -> list[Row]:
                 "path,split and optionally patient, pixel_sha256, frame, licence"
             )
         reader.fieldnames = columns
-        rows = [_row(reader.line_num, line) for line in reader]
+        rows = []
+        for cells in reader:
+            row = _row(reader.line_num, cells)
+            if not _is_file(folder / row.path):
+                absent = f"'{shown(row.path)}' is not in the folder"
+                raise _error(row.line, f"{absent}; add it, or drop the line")
+            rows.append(row)
     except csv.Error as problem:
         raise _error(reader.line_num, f"cannot be read as CSV ({problem})") from None
     if not rows:

@@ -2,10 +2,12 @@
 
 import logging
 import os
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +58,21 @@ def check_range(low: float, high: float) -> None:
         raise NotCT(f"blank: every pixel is {low:.0f} HU")
     if low >= 0:
         raise NotCT(f"values that cannot be HU: none below 0 ({low:.0f} to {high:.0f})")
+
+
+def regular_size(path: Path) -> int:
+    """Return a file's bytes.
+
+    Raises:
+        NotCT: it is a folder or a pipe, or empty.
+        OSError: it is not there, or must not be looked at.
+    """
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise NotCT("not a regular file")  # opening a pipe would wait for ever
+    if status.st_size == 0:
+        raise NotCT("zero bytes")
+    return status.st_size
 
 
 @contextmanager

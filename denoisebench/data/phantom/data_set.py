@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from denoisebench.data.phantom import draw, spacing_mm
 from denoisebench.data.scan import Slice
 from denoisebench.data.split import by_patient
 from denoisebench.home import home
+from denoisebench.workers import Spawning, begin
 
 PATIENTS, SLICES = 64, 4
 
@@ -86,7 +86,7 @@ def _drawn(
     pairs = product(range(patients), range(slices))
     wanted = [(patient, index, slices, size) for patient, index in pairs]
     result = np.empty((len(wanted), size, size), dtype=np.int16)
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, Spawning(), begin) as pool:
         for row, image in enumerate(pool.map(_draw, wanted, chunksize=4)):
             result[row] = image
             if progress:

@@ -248,6 +248,8 @@ def _collect(
                 refused.append(Aside(file=file, frame=0, reason=answer))
                 continue
             patient, series = who[file]
+            if len(answer) > 1:  # a volume without a UID is a series of its own
+                series = series or answer[0]["digest"]
             for each in answer:
                 thumbnails += base64.b64decode(each["thumbnail"])
                 facts = Facts(

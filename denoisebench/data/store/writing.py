@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from denoisebench.data.dataset import digests_of
+from denoisebench.data.fetch.known import recognise
 from denoisebench.data.split import SPLITS
 from denoisebench.data.store import layout
 from denoisebench.data.store.layout import INDEX, SHARD_HEADER, Prepared
@@ -45,7 +46,7 @@ def write_index(
     whole, split = digests_of((name, one.facts.digest) for name, one in place.placed)
     of_split = [index[index["split"] == number] for number in range(len(SPLITS))]
     record = Prepared(
-        name=f"folder-{whole[:8]}",
+        name=recognise(whole, split) or f"folder-{whole[:8]}",
         digest=whole,
         split_digest=split,
         slices=_three(len(part) for part in of_split),

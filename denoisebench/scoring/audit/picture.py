@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
+from denoisebench import atomic
 from denoisebench.scoring.audit.places import HALF, Crop
 from denoisebench.task.task import PEAK
 
@@ -35,9 +36,8 @@ def save_worst(path: Path, crops: Sequence[Crop], method: str) -> None:
         shown = _panels(axes, crop)
         bar = row.colorbar(shown, ax=axes[-1], shrink=0.8)
         bar.ax.tick_params(labelsize=7)
-    beside = path.with_suffix(".writing")
-    figure.savefig(beside, format="png", metadata={"Software": "denoisebench"})
-    beside.replace(path)
+    with atomic.replacing(path) as file:
+        figure.savefig(file, format="png", metadata={"Software": "denoisebench"})
 
 
 def _panels(axes: Sequence[Axes], crop: Crop) -> Any:

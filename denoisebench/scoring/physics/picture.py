@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from denoisebench import atomic
 from denoisebench.scoring.result import Curve
 
 
@@ -38,6 +39,5 @@ def save_curves(path: Path, curves: Mapping[str, Curve], method: str) -> None:
         axis.set_xlim(left=0)
         axis.legend(fontsize=8, frameon=False)
         axis.spines[["top", "right"]].set_visible(False)
-    beside = path.with_suffix(".writing")
-    figure.savefig(beside, format="png", metadata={"Software": "denoisebench"})
-    beside.replace(path)
+    with atomic.replacing(path) as file:
+        figure.savefig(file, format="png", metadata={"Software": "denoisebench"})

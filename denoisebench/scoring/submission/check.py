@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from denoisebench import tomlfile
+from denoisebench.bounded import ZipSource, read_json, refuse_header
 from denoisebench.errors import UsageError
 from denoisebench.scoring.opened import MODEL
 from denoisebench.scoring.result import Finding, Verification, read_model, read_result, read_scores
@@ -99,7 +100,7 @@ def check(path: Path, *, into: Path | None = None, own: Sequence[tuple[str, str]
 def _unpack(path: Path, folder: Path) -> list[str]:
     """Write the files of a zip whose every claim about them is within bounds."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with ZipSource(path) as file, zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             _refuse_odd(entries, path.stat().st_size)
             for entry in entries:
@@ -148,10 +149,7 @@ def _card(folder: Path, names: Sequence[str]) -> Submission:
     if missing:
         raise UsageError(f"the zip has no {missing[0]}; pack it with submit RUN")
     try:
-        values = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # ValueError: also of 5,000 digits
-        raise UsageError(f"cannot read {CARD}: {type(error).__name__}") from None
-    try:
+        values = read_json(folder / CARD)
         version = values.get("schema_version") if isinstance(values, dict) else None
         if version != SCHEMA_VERSION:
             raise UsageError(
@@ -161,6 +159,8 @@ def _card(folder: Path, names: Sequence[str]) -> Submission:
         submission = Submission.model_validate(values)
     except ValidationError as error:
         raise UsageError(f"{CARD}: {tomlfile.misfit(error)}") from None
+    except UsageError as error:  # no path of this machine's temporary folder
+        raise UsageError(str(error).replace(f"{folder}/", "")) from None
     odd = sorted({CARD, *submission.files} ^ set(names))
     if odd:
         raise UsageError(f"{odd[0]!r:.100} is in the zip or in {CARD}, and not in both")
@@ -221,7 +221,10 @@ def _discreet(folder: Path, names: Sequence[str], own: Sequence[tuple[str, str]]
 def _metadata(path: Path) -> str:
     """What weights say beside numbers: names of tensors, and notes."""
     try:
+        refuse_header(path)
         with safe_open(path, "numpy") as weights:
             return json.dumps([sorted(weights.keys()), weights.metadata()])
+    except UsageError:
+        raise UsageError(f"{path.name} holds no safetensors that can be read") from None
     except (SafetensorError, OSError) as error:
         raise UsageError(f"{path.name} holds no safetensors: {error!s:.80}") from None

@@ -7,13 +7,13 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from denoisebench.atomic import write_text
 from denoisebench.errors import UsageError
 from denoisebench.plugins.card import Card
 from denoisebench.plugins.find import Catalogue
 from denoisebench.plugins.source import source_digest
 from denoisebench.scoring.environment import environment
 from denoisebench.scoring.opened import MODEL, Opened
-from denoisebench.scoring.result import write_text
 from denoisebench.scoring.submission.check import Checked, check
 from denoisebench.scoring.submission.contents import CARD, LIMITS, File, Submission
 from denoisebench.scoring.submission.private import own_names

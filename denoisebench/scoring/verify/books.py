@@ -55,8 +55,11 @@ def contradiction(
     counts = (len(slices), len(set(slices.values())))
     if (result.n_slices, result.n_patients) != counts:
         return "result.json counts other slices or patients than the test split has"
+    of_metric: dict[str, list[Score]] = {}
+    for score in scores:
+        of_metric.setdefault(score.metric, []).append(score)
     for name, reported in result.metrics.items():
-        own = [score for score in scores if score.metric == name]
+        own = of_metric.get(name, [])
         if len(own) != len(slices) or {one.slice: one.patient for one in own} != slices:
             return f"scores.csv does not have every test slice once for {name}"
         values = [score.value for score in own if score.value is not None]

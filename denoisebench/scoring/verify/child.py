@@ -84,13 +84,12 @@ def _denoiser(order: dict[str, Any], learning: "list[Image | None]") -> "Callabl
 
 
 def _network(part: Any, device: Any) -> "Callable[[Image], Image]":
-    from safetensors.torch import load_file
-
+    from denoisebench.bounded import read_tensors
     from denoisebench.plugins.load import build
     from denoisebench.training.inference import denoise
 
     network = build(part)
-    network.load_state_dict(load_file(MODEL))
+    network.load_state_dict(read_tensors(Path(MODEL)))
     network = network.to(device).eval().requires_grad_(False)
     multiple = int(str(part.card.facts.get("multiple", 1)))
     return lambda noisy: denoise(network, noisy, multiple)

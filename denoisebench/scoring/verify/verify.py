@@ -188,7 +188,10 @@ def _signed(verification: Verification, opened: Opened, salt: int) -> Verificati
     """Add what lets others repeat it: the salt, the weights' digest, the versions."""
     found = environment()
     weights = opened.folder / MODEL
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest() if opened.recipe else None
+    digest = None
+    if opened.recipe:
+        with weights.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     signed = {
         "salt": f"{salt:016x}",
         "weights_sha256": digest,

@@ -26,7 +26,7 @@ from denoisebench.errors import Unavailable
 DEFAULT_INDEX = "https://pypi.org/simple"
 ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
 TIMEOUT_SECONDS = 60
-PAGE_LIMIT = 32 << 20
+PAGE_LIMIT = 4 << 20
 CHUNK = 1 << 20
 
 Progress = Callable[[int, int], None]
@@ -98,8 +98,11 @@ def link(page: str, file: str, settings: dict[str, str]) -> str:
     with opened(page, settings, beside=page) as answer:
         text = answer.read(PAGE_LIMIT).decode("utf-8", errors="replace")
     if text.lstrip().startswith("{"):
-        entries = json.loads(text).get("files", [])
-        links = [str(entry.get("url")) for entry in entries if entry.get("filename") == file]
+        try:
+            entries = json.loads(text)["files"]
+            links = [str(entry["url"]) for entry in entries if entry["filename"] == file]
+        except (KeyError, TypeError, RecursionError):
+            raise ValueError("is no index that can be read") from None
     else:
         reader = Anchors()
         reader.feed(text)
@@ -163,7 +166,8 @@ def pip_settings() -> dict[str, str]:
 
     The command's own sections (`install`) and the environment win over `global`, as in pip.
     """
-    asked = [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"]
+    # -P: no pip.py of the current folder
+    asked = [sys.executable, "-P", "-m", "pip", "config", "list", "--disable-pip-version-check"]
     told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     for line in told.splitlines():

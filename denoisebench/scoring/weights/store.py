@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from denoisebench.errors import Unavailable
+from denoisebench.bounded import read_tensors
+from denoisebench.errors import Unavailable, UsageError
 from denoisebench.home import home
 from denoisebench.scoring.weights import known
 from denoisebench.scoring.weights.archive import digest_of, tensors_in
@@ -77,16 +78,13 @@ def _checked(
 
 def read(name: str) -> dict[str, "Tensor"]:
     """Return the tensors in the cache folder without judging them."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = path_of(name)
     if not path.is_file():
         raise Unavailable(f"weights {name} are missing: {known.mend(name)}")
     try:
-        return load_file(path)
-    except (SafetensorError, OSError) as reason:
-        raise Unavailable(f"weights {name} cannot be read ({reason}): {known.mend(name)}") from None
+        return read_tensors(path)
+    except UsageError:  # its message has the path, and a metric's reason goes into results
+        raise Unavailable(f"weights {name} cannot be read: {known.mend(name)}") from None
 
 
 def intact(name: str) -> bool:

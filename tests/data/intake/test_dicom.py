@@ -8,42 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydicom import dcmread
 
 from denoisebench.data.intake import dicom
 from denoisebench.data.intake.dicom import NotCT, read, slices
 from denoisebench.data.intake.header import Frame
 
 HU = [-1024, -850, -100, 0, 60, 1000, 3071]
-SYNTAXES = {
-    "implicit": "1.2.840.10008.1.2",
-    "explicit": "1.2.840.10008.1.2.1",
-    "deflated": "1.2.840.10008.1.2.1.99",
-    "big endian": "1.2.840.10008.1.2.2",
-    "RLE": "1.2.840.10008.1.2.5",
-    "JPEG lossless": "1.2.840.10008.1.2.4.57",
-    "JPEG lossless SV1": "1.2.840.10008.1.2.4.70",
-    "JPEG-LS": "1.2.840.10008.1.2.4.80",
-    "JPEG 2000": "1.2.840.10008.1.2.4.90",
-}
 
 
 def first_row(path: Path) -> list[int]:
     (raw,) = read(path)
     return [int(value) for value in raw.hu[0, :7]]
-
-
-@pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
-@pytest.mark.parametrize("syntax", SYNTAXES.values(), ids=SYNTAXES)
-def test_every_lossless_encoding_gives_the_hu_worked_by_hand(
-    tmp_path: Path, made: ModuleType, syntax: str, signed: bool
-) -> None:
-    stored = made.tiled(made.HU if signed else made.STORED, 64, 70)
-    facts = {"PixelRepresentation": int(signed), "RescaleIntercept": 0 if signed else -1024}
-    path = made.write(tmp_path / "a.dcm", stored, syntax, RescaleType="HU", **facts)
-    (raw,) = read(path)
-    assert raw.hu.dtype == np.int16
-    assert np.array_equal(raw.hu, made.tiled(HU, 64, 70))
 
 
 def test_place_and_names_are_read(tmp_path: Path, made: ModuleType) -> None:
@@ -151,24 +126,6 @@ def test_whole_numbers_equal_the_float_formula_over_all_stored_values(
     assert np.array_equal(by_float[0], expected)
 
 
-@pytest.mark.parametrize("kind", ["OB", "OW"])
-@pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
-@pytest.mark.parametrize("syntax", ["implicit", "explicit", "deflated", "big endian"])
-def test_uncompressed_frames_equal_those_of_pydicoms_own_decoder(
-    tmp_path: Path, made: ModuleType, syntax: str, signed: bool, kind: str
-) -> None:
-    every = np.arange(65536).reshape(2, 128, 256) - 32768 * signed
-    tags = made.enhanced(every, [(0.5, -9000), (0.25, -9000)], PixelRepresentation=int(signed))
-    path = made.write(tmp_path / "a.dcm", syntax=SYNTAXES[syntax], **tags)
-    dataset = dcmread(path)
-    dataset["PixelData"].VR = kind
-    dataset.save_as(path)
-    own = dcmread(path).pixel_array
-    assert np.array_equal(own, every)
-    for raw, frame, slope in zip(read(path), own, (0.5, 0.25), strict=True):
-        assert np.array_equal(raw.hu, np.rint(frame * slope - 9000))
-
-
 def test_frames_come_one_at_a_time(tmp_path: Path, made: ModuleType) -> None:
     stored = np.stack([made.body(seed) for seed in range(3)])
     tags = made.enhanced(stored, [(1, -1024)] * 3)
@@ -197,19 +154,10 @@ def test_each_frame_of_an_enhanced_ct_is_a_slice_with_its_own_rescale(
     assert {raw.spacing_mm for raw in raws} == {(0.5, 0.6)}
 
 
-def test_frames_compressed_one_by_one_are_told_apart(tmp_path: Path, made: ModuleType) -> None:
-    stored = np.stack([made.body(1), made.body(2)])
-    tags = made.enhanced(stored, [(1, -1024), (1, -1024)])
-    path = made.write(tmp_path / "a.dcm", syntax=SYNTAXES["JPEG 2000"], **tags)
-    one, two = read(path)
-    assert np.array_equal(one.hu, made.body(1) - 1024)
-    assert np.array_equal(two.hu, made.body(2) - 1024)
-
-
 def test_a_file_without_preamble_is_read_where_it_plainly_is_dicom(
     tmp_path: Path, made: ModuleType
 ) -> None:
-    path = made.write(tmp_path / "a.dcm", syntax=SYNTAXES["implicit"])
+    path = made.write(tmp_path / "a.dcm", syntax="1.2.840.10008.1.2")
     data = path.read_bytes()
     length = int.from_bytes(data[140:144], "little")  # of the file meta, after its own tag
     path.write_bytes(data[144 + length :])

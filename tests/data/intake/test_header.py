@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
 
 from denoisebench.data.intake.dicom import NotCT, read
@@ -25,6 +25,7 @@ def look_up() -> dict[str, Any]:
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "MR": ({"Modality": "MR"}, "not CT: modality MR"),
+    "PET": ({"Modality": "PT"}, "not CT: modality PT"),
     "no modality": ({"Modality": None}, "not CT: modality missing"),
     "secondary capture": (
         {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "Secondary Capture Image",
@@ -111,6 +112,52 @@ def test_lossy_and_unknown_encodings_are_refused_undecoded(
 def test_rgb_is_refused_as_colour(tmp_path: Path, made: ModuleType) -> None:
     tags = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
     assert "colour" in made.refusal(made.write(tmp_path / "a.dcm", **tags))
+
+
+@pytest.mark.parametrize(
+    ("modality", "sop_class"),
+    [
+        ("RTSTRUCT", "1.2.840.10008.5.1.4.1.1.481.3"),
+        ("RTPLAN", "1.2.840.10008.5.1.4.1.1.481.5"),
+        ("SR", "1.2.840.10008.5.1.4.1.1.88.67"),
+        ("KO", "1.2.840.10008.5.1.4.1.1.88.59"),
+        ("PR", "1.2.840.10008.5.1.4.1.1.11.1"),
+        ("DOC", "1.2.840.10008.5.1.4.1.1.104.1"),
+    ],
+)
+def test_objects_without_an_image_are_refused_as_what_they_are(
+    tmp_path: Path, made: ModuleType, modality: str, sop_class: str
+) -> None:
+    path = made.write(tmp_path / "a.dcm", Modality=modality, SOPClassUID=sop_class)
+    dataset = dcmread(path)
+    for element in [element for element in dataset if element.tag.group in (0x0028, 0x7FE0)]:
+        del dataset[element.tag]
+    dataset.save_as(path)
+    assert made.refusal(path) == f"not CT: modality {modality}"
+
+
+def test_a_ct_object_without_pixels_is_refused(tmp_path: Path, made: ModuleType) -> None:
+    path = made.write(tmp_path / "a.dcm")
+    dataset = dcmread(path)
+    # 8192 bytes of something else: a header may claim pixels that the file has room for
+    dataset.DataSetTrailingPadding = dataset.PixelData
+    del dataset.PixelData
+    dataset.save_as(path)
+    assert made.refusal(path) == "no pixels, or truncated before them"
+
+
+@pytest.mark.parametrize("word", ["LOCALIZER", "SCOUT", "TOPOGRAM"])
+@pytest.mark.parametrize("per_frame", [False, True], ids=["file", "frame"])
+def test_a_localizer_is_told_by_each_of_its_names(
+    tmp_path: Path, made: ModuleType, word: str, per_frame: bool
+) -> None:
+    kind = ["ORIGINAL", "PRIMARY", word]
+    tags: dict[str, Any] = {"ImageType": kind}
+    if per_frame:
+        tags = made.enhanced(np.stack([made.body(1)] * 2), [(1, -1024)] * 2)
+        frame = tags["PerFrameFunctionalGroupsSequence"][1]
+        frame.CTImageFrameTypeSequence[0].FrameType = kind
+    assert made.refusal(made.write(tmp_path / "a.dcm", **tags)).startswith("a localizer")
 
 
 @pytest.mark.parametrize("side", [63, 64])

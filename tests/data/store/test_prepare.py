@@ -242,3 +242,24 @@ def test_licences_of_the_manifest_stay_with_the_slices(tmp_path: Path, made: Mod
     assert [record.licences[place] for place in index["licence"]] == [
         "CC BY 3.0", "CC BY 4.0", "CC BY 3.0",
     ]  # fmt: skip
+
+
+def test_volumes_in_nifti_are_patients_of_a_manifest(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    folder = tmp_path / "ct"
+    folder.mkdir()
+    random = np.random.default_rng(3)
+    for name in "abc":
+        voxels = np.full((64, 64, 5), -1000, np.int16)
+        voxels[16:48, 16:48] = random.integers(-80, 120, (32, 32, 5))
+        nibabel.save(
+            nibabel.Nifti1Image(voxels, np.diag([-0.7, -0.7, 3, 1])), folder / f"{name}.nii"
+        )
+    with pytest.raises(UsageError, match="no PatientID"):
+        prepare(folder, tmp_path / "out")
+    lines = ["path,split,patient", "a.nii,train,a", "b.nii,val,b", "c.nii,test,c"]
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    data = prepare(folder, tmp_path / "out")
+    assert [len(data.slices(name)) for name in SPLITS] == [5, 5, 5]
+    assert [one.position_mm for one in data.val] == [0, 3, 6, 9, 12]
+    assert len({one.series for name in SPLITS for one in data.slices(name)}) == 3

@@ -92,7 +92,7 @@ def broken(index, what):
         return "has no thing-1.0.tar.gz"
     if what == "page of another kind":
         index.answers[PAGE] = ("", b'{"files": [{"filename": "thing-1.0.tar.gz"}]}')
-        return "404"  # asks for the link «None»
+        return "no index that can be read"
     assert what == "page that leads elsewhere"
     index.answers[PAGE] = ("text/html", b'<a href="ftp://host/thing-1.0.tar.gz">x</a>')
     return "cannot read ftp://host"
