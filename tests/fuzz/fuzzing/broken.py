@@ -23,6 +23,7 @@ READERS = {
     "board": ("denoisebench.board.board", "read_result"),
     "page": ("denoisebench.board.page.site", "write_site"),
     "checkpoint": ("denoisebench.training.checkpoint", "load"),
+    "resume": ("denoisebench.training.checkpoint", "load"),
     "weights": ("denoisebench.scoring.opened", "build"),
     "submission": ("denoisebench.scoring.submission.check", "check"),
 }
