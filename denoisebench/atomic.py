@@ -12,7 +12,7 @@ from denoisebench.errors import Unavailable, UsageError
 LEFT_OVER = "*.writing"  # of a process that was killed while it wrote
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-NO_FOLDER = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
+NO_FOLDER = {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
 CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 

@@ -13,6 +13,17 @@ def home() -> Path:
     return Path(chosen) if chosen else user_cache_path("denoisebench")
 
 
+def anonymous(text: str) -> str:
+    """Spell places for a report that may be pasted somewhere: without the user's home folder."""
+    chosen = os.environ.get("DENOISEBENCH_HOME")
+    if chosen:
+        text = text.replace(chosen, "$DENOISEBENCH_HOME")
+    try:
+        return text.replace(str(Path.home()), "~")
+    except RuntimeError:  # there is none
+        return text
+
+
 def registry_folder() -> Path:
     """Return the folder of the package `denoisebench.registry`, without importing it."""
     spec = find_spec("denoisebench.registry")

@@ -123,7 +123,7 @@ def collect(folder: Path) -> tuple[list[Entry], list[str]]:
                 )
             )
         except UsageError as error:
-            problems.append(str(error))
+            problems.append(str(error).replace(f"{folder}/", ""))  # a page says it to anybody
     return found, problems
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import rich_click as click
 
 from denoisebench.cli import options
+from denoisebench.home import anonymous
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,10 @@ class Finding:
 @options.as_json
 def doctor(as_json: bool) -> int:
     """Say what this machine has, and what is wrong with it."""
-    findings = list(_findings())
+    findings = [
+        Finding(*(anonymous(text) for text in (found.what, found.value, found.mend)))
+        for found in _findings()
+    ]
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:

@@ -65,8 +65,7 @@ def stop_on_signals() -> Iterator[Stopping]:
     whatever the main thread is at. Files are old or new at any moment, so no harm is done.
     """
     stopping = Stopping()
-    # nohup means it: a signal that is ignored on arrival stays so.
-    caught = [number for number in NUMBERS if signal.getsignal(number) != signal.SIG_IGN]
+    caught = [number for number in NUMBERS if not _nohup(number)]
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     woken = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
@@ -85,6 +84,11 @@ def stop_on_signals() -> Iterator[Stopping]:
             theirs.close()
             watch.join()
             ours.close()
+
+
+def _nohup(number: int) -> bool:
+    """Whether it is the end of a terminal that this process was told to outlive."""
+    return number not in NUMBERS[:2] and signal.getsignal(number) == signal.SIG_IGN
 
 
 def _watch(signals: socket.socket, caught: list[int]) -> None:

@@ -18,6 +18,7 @@ from denoisebench.plugins.load import build
 from denoisebench.scoring.denoisers import Denoiser
 from denoisebench.scoring.result import MetricResult, Score
 from denoisebench.scoring.statistics import estimate
+from denoisebench.scoring.submission.private import discreet
 from denoisebench.task import Task
 from denoisebench.task.noise import noisy_slice
 
@@ -130,7 +131,7 @@ def _measure(
         with torch.inference_mode():
             value = float(measure(output, target)[0])
     except Unavailable as reason:
-        reasons[name] = str(reason)
+        reasons[name] = discreet(str(reason))
         return None
     if math.isnan(value) or math.isinf(value):
         reasons[name] = f"{name} is {value} on some slices"

@@ -1,5 +1,7 @@
 """preview.png: clean, noisy, BM3D where there is one, output and error, all in one window."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,6 +17,15 @@ from denoisebench.task.task import PEAK
 ERROR_SHOWN = 32.0  # grey levels at the ends of the error map's colours
 
 
+@contextmanager
+def default_style() -> Iterator[None]:
+    """Draw as matplotlib does unasked: a matplotlibrc in the current folder may start LaTeX."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        yield
+
+
+@default_style()
 def save_preview(
     path: Path, example: Example, method: str, references: dict[str, NDArray[np.float64]]
 ) -> None:
@@ -26,14 +37,6 @@ def save_preview(
         method: name of what made the output.
         references: method → its output of the same slice, for instance BM3D's.
     """
-    with mpl.rc_context():
-        mpl.rcdefaults()  # whatever a matplotlibrc says, one in the current folder above all
-        _save(path, example, method, references)
-
-
-def _save(
-    path: Path, example: Example, method: str, references: dict[str, NDArray[np.float64]]
-) -> None:
     panels = {"clean": example.clean, "noisy": example.noisy, **references, method: example.output}
     figure = Figure(figsize=(3.2 * (len(panels) + 1), 3.55), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)

@@ -1,10 +1,4 @@
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -187,60 +181,3 @@ def test_a_budget_in_minutes_ends_on_time_and_with_a_low_rate(catalogue, dataset
     last = log.read(tmp_path / "log.jsonl")[-1]
     assert last.progress == 1
     assert last.learning_rate < 1e-6
-
-
-KILLED = """
-import sys, torch
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from conftest import smooth_slices
-from denoisebench.data.dataset import DataSet
-from denoisebench.plugins.find import find
-from denoisebench.task import load_task
-from denoisebench.training import loop
-from denoisebench.training.recipe import plan
-loop.CHECKPOINT_SECONDS = 0.05
-torch.set_num_threads(1)
-catalogue = find([Path({plugins!r})])
-dataset = DataSet(name="discs", train=smooth_slices("train", 7), val=smooth_slices("val", 3),
-                  test=smooth_slices("test", 4), notes=(), set_aside=())
-task = load_task("ct-sigma50")
-recipe = plan(catalogue, generator="tiny", discriminator="tinycritic", loss="cgan + l1",
-              steps=120, batch=2, patch=16, learning_rate=1e-3).recipe(task, dataset)
-folder = Path(sys.argv[1])
-trained = loop.train(recipe, dataset, task, catalogue, folder, device=torch.device("cpu"),
-                     resume=(folder / "checkpoint.pt").exists())
-state = trained.generator.state_dict()
-(folder / "weights").write_bytes(b"".join(t.numpy().tobytes() for t in state.values()))
-"""
-
-
-def test_a_run_killed_with_sigkill_and_resumed_ends_with_the_same_bits(tiny_plugins, tmp_path):
-    script = tmp_path / "killed.py"
-    script.write_text(KILLED.format(tests=str(Path(__file__).parent), plugins=str(tiny_plugins)))
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    whole.mkdir()
-    parts.mkdir()
-    subprocess.run([sys.executable, str(script), str(whole)], check=True)
-    kills = 0
-    for _ in range(20):
-        process = subprocess.Popen([sys.executable, str(script), str(parts)])
-        before = stamp(parts / "checkpoint.pt")
-        # Kill it a moment after it has got further than the last time.
-        while process.poll() is None and stamp(parts / "checkpoint.pt") == before:
-            time.sleep(0.01)
-        time.sleep(0.02)
-        if process.poll() is not None:
-            break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        kills += 1
-        if kills == 3:
-            subprocess.run([sys.executable, str(script), str(parts)], check=True)
-            break
-    assert kills >= 1
-    assert (parts / "weights").read_bytes() == (whole / "weights").read_bytes()
-
-
-def stamp(path: Path) -> int:
-    return os.stat(path).st_mtime_ns if path.exists() else 0

@@ -16,6 +16,7 @@ from denoisebench.data.scan import Slice
 from denoisebench.errors import UsageError
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.opened import open_run
+from denoisebench.scoring.submission.private import discreet
 from denoisebench.task import load_task
 from denoisebench.task.noise import noisy_slice
 from denoisebench.task.task import PEAK
@@ -142,7 +143,7 @@ def make_album(
         try:
             images, note = _outputs(entry, studio, noisy)
         except UsageError as error:
-            left_out.append(f"{method}: {error}")
+            left_out.append(f"{method}: {discreet(str(error))}")
             continue
         if all(np.array_equal(i, n.astype(np.float32)) for i, n in zip(images, noisy, strict=True)):
             continue  # the noisy slice as a row of the board

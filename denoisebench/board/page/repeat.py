@@ -6,6 +6,7 @@ from denoisebench.board.seeds import Entry
 from denoisebench.errors import UsageError
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.result import Result
+from denoisebench.scoring.submission.private import discreet
 from denoisebench.training.recipe import Optimisation, Recipe, plan, preset_names
 
 FIRST_PRESET = "quick"  # what `denoisebench run` starts from unless it is told
@@ -57,7 +58,7 @@ def caveat(recipe: Recipe | None, catalogue: Catalogue) -> str | None:
             ),
         )
     except UsageError as error:
-        return str(error)
+        return discreet(str(error))
     wanted = recipe.model_dump(include=set(Optimisation.model_fields))
     given = planned.settings.model_dump()
     apart = [name for name in wanted if wanted[name] != given[name]]

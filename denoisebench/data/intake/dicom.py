@@ -47,7 +47,6 @@ HEADER_TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in (
     "PixelRepresentation", "PlanarConfiguration", "PixelPaddingValue", "PixelPaddingRangeLimit",
     "RescaleIntercept", "RescaleSlope", "RescaleType", "LossyImageCompression",
     "ModalityLUTSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-    "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
 )]  # fmt: skip
 
 

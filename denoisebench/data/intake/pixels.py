@@ -10,17 +10,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from itertools import islice
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.encaps import generate_frames
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, ExplicitVRBigEndian
+from pydicom.uid import ExplicitVRBigEndian
 
-from denoisebench.data.intake.header import LOSSLESS, value
+from denoisebench.data.intake.header import LOSSLESS
 from denoisebench.data.intake.raw import NotCT
 
 # Decoders by preference; GDCM, the only one for JPEG lossless, comes last elsewhere. For JPEG 2000
@@ -60,6 +60,7 @@ class Frames:
         self.shape = int(header.Rows), int(header.Columns)
         self.kind = "i2" if header.PixelRepresentation == 1 else "u2"
         self.native = LOSSLESS[syntax] in ("uncompressed", "deflated")
+        self.streams: list[bytes] = []
         if self.native:
             self._check_length(count)
         else:
@@ -68,7 +69,7 @@ class Frames:
     def stored(self, index: int) -> Stored:
         """Return frame `index`, from 0: (H, W) stored values, int16 or uint16, the caller's own."""
         if not self.native:
-            return _decoded(self.header, self.syntax, index)
+            return _decoded(self.header, self.syntax, self.streams[index])
         order = ">" if self.syntax == ExplicitVRBigEndian else "<"
         pixels = np.empty(self.shape, order + self.kind)
         self.source.seek(self.place.start + index * pixels.nbytes)
@@ -85,28 +86,23 @@ class Frames:
             raise NotCT(f"truncated: {found} of {needed} bytes of pixels")
 
     def _take_streams(self, count: int) -> None:
-        """Read all codestreams, compare each one's size with the header's, and keep them in it."""
+        """Read a codestream a frame, and compare its size with the header's."""
         self.source.seek(self.place.start)
         if self.place.length == UNDEFINED:
             data = self.source.read()
             data = data[: _end(data)]
         else:
             data = self.source.read(self.place.length)
-        self.header.add_new("PixelData", "OB", data)
-        # a file without a preamble may lack its file meta, which the decoder asks
-        self.header.file_meta = FileMetaDataset()
-        self.header.file_meta.TransferSyntaxUID = UID(self.syntax)
+        self.streams = list(islice(generate_frames(data, number_of_frames=count), count))
+        if len(self.streams) < count:
+            raise NotCT(f"truncated: {len(self.streams)} of {count} frames")
         if LOSSLESS[self.syntax] == "RLE":
             return  # pydicom checks each segment's length
-        found = 0
-        for stream in generate_frames(data, number_of_frames=count):
-            found += 1
+        for stream in self.streams:
             if _stream_size(stream) != (*self.shape, 1):
                 raise NotCT("damaged: its codestream and its header differ in size")
             if not stream.rstrip(b"\0").endswith(b"\xff\xd9"):
                 raise NotCT("truncated: its codestream has no end")
-        if found < count:
-            raise NotCT(f"truncated: {found} of {count} frames")
 
 
 def _end(data: bytes) -> int:
@@ -136,22 +132,29 @@ def _stream_size(stream: bytes) -> tuple[int, int, int] | None:
     return None
 
 
-def _decoded(header: Dataset, syntax: str, index: int) -> Stored:
+def _decoded(header: Dataset, syntax: str, stream: bytes) -> Stored:
     decoder = get_decoder(syntax)
     able = decoder.available_plugins
     plugin = next((name for name in DECODERS if name in able), "")
     if not plugin:
         raise NotCT(f"no decoder for {LOSSLESS[syntax]}: pip install python-gdcm pylibjpeg")
-    if value(header, "SamplesPerPixel") is None:  # ACR-NEMA had only grey
-        header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    # only the frame that was looked at: offset tables of the file may point to another
+    options: dict[str, Any] = {
+        "rows": int(header.Rows),
+        "columns": int(header.Columns),
+        "number_of_frames": 1,
+        "samples_per_pixel": 1,
+        "photometric_interpretation": "MONOCHROME2",  # or 1: that is for display
+        "bits_allocated": 16,
+        "bits_stored": int(header.BitsStored),
+        "pixel_representation": int(header.PixelRepresentation),
+        "pixel_keyword": "PixelData",
+        "correct_unused_bits": False,
+    }
     with _listening(plugin == "gdcm") as complaints:
         try:
             pixels, _ = decoder.as_array(
-                header,
-                index=index,
-                raw=True,
-                decoding_plugin=plugin,
-                correct_unused_bits=False,  # type: ignore[arg-type]  # an option of pydicom's
+                encapsulate([stream]), index=0, raw=True, decoding_plugin=plugin, **options
             )
         except Exception as problem:
             kind = type(problem).__name__

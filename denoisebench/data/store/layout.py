@@ -13,7 +13,7 @@ from denoisebench.data.split import SPLITS
 from denoisebench.errors import UsageError
 
 RECORD, INDEX_FILE, THUMBNAILS = "prepared.json", "index.npy", "thumbnails.npy"
-LARGEST_RECORD = 64 << 20  # bytes
+LARGEST_RECORD = 512 << 20  # bytes; a million files set aside take 100 MB
 SHARD_HEADER = 128  # bytes of a one-dimensional .npy before its values, whatever its length
 
 INDEX = np.dtype(

@@ -11,12 +11,14 @@ from matplotlib.patches import Circle
 
 from denoisebench import atomic
 from denoisebench.scoring.audit.places import HALF, Crop
+from denoisebench.scoring.preview import default_style
 from denoisebench.task.task import PEAK
 
 Z_SHOWN = 8.0  # at the ends of the z-map's colours
 CIRCLE = 10  # pixels: twice a lesion's radius
 
 
+@default_style()
 def save_worst(path: Path, crops: Sequence[Crop], method: str) -> None:
     """Draw places, one a row: clean, noisy, output, z-map.
 

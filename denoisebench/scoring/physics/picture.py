@@ -7,9 +7,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from denoisebench import atomic
+from denoisebench.scoring.preview import default_style
 from denoisebench.scoring.result import Curve
 
 
+@default_style()
 def save_curves(path: Path, curves: Mapping[str, Curve], method: str) -> None:
     """Draw the noise power spectrum, and beside it the TTF of each contrast.
 

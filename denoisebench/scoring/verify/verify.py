@@ -22,6 +22,7 @@ from denoisebench.scoring.environment import cores, environment
 from denoisebench.scoring.evaluate import filled
 from denoisebench.scoring.opened import MODEL, Opened
 from denoisebench.scoring.result import Verification, read_scores
+from denoisebench.scoring.submission.private import discreet
 from denoisebench.scoring.verify.books import contradiction, refuse_other_rulers
 from denoisebench.scoring.verify.box import SECONDS, Box, Misbehaved, Order, distinct
 from denoisebench.scoring.verify.confine import private_memory
@@ -151,7 +152,7 @@ class Examiner:
                 with torch.inference_mode():
                     value = float(measure(*pair)[0])
             except Unavailable as reason:
-                self.found.unmeasured[metric] = str(reason)
+                self.found.unmeasured[metric] = discreet(str(reason))
                 continue
             if math.isfinite(value):
                 self.found.values.setdefault(metric, {})[name] = value

@@ -30,7 +30,7 @@ class StandIn:
             other bytes.
         tags: ETags that are no MD5, by key.
         asked: each request's path and headers.
-        pause: seconds before each answer.
+        pause: seconds before each answer, and in the middle of it.
         page: entries of a listing's page.
         ranges: whether a part of a file can be asked for.
     """
@@ -109,7 +109,10 @@ class Handler(BaseHTTPRequestHandler):
             if fault in ("trickle", "silent"):
                 self.trickle(content if fault == "trickle" else b"")
                 return
-            self.wfile.write(content)
+            half = len(content) // 2 if state.pause else 0
+            self.wfile.write(content[:half])
+            time.sleep(state.pause)
+            self.wfile.write(content[half:])
         except OSError:  # the other side had enough
             self.close_connection = True
 

@@ -102,6 +102,24 @@ def test_a_codestream_that_claims_a_huge_image_is_never_decoded(
     assert made.refusal(path) == "damaged: its codestream and its header differ in size"
 
 
+def test_an_offset_table_cannot_point_to_a_codestream_that_was_not_looked_at(
+    tmp_path: Path, made: ModuleType
+) -> None:
+    from pydicom import dcmread
+    from pydicom.encaps import encapsulate, generate_frames
+
+    streams = []
+    for seed in (1, 2):
+        path = made.write(tmp_path / "a.dcm", made.body(seed), SYNTAXES["JPEG 2000"])
+        dataset = dcmread(path)
+        streams.append(next(generate_frames(dataset.PixelData, number_of_frames=1)))
+    dataset.PixelData = encapsulate(streams, has_bot=False)
+    dataset.ExtendedOffsetTable = struct.pack("<Q", 8 + len(streams[0]) + len(streams[0]) % 2)
+    dataset.ExtendedOffsetTableLengths = struct.pack("<Q", len(streams[1]))
+    dataset.save_as(path)
+    assert np.array_equal(read(path)[0].hu, made.body(1) - 1024)
+
+
 def test_a_deflated_bomb_is_not_inflated(
     tmp_path: Path, made: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

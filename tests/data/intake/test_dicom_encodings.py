@@ -81,6 +81,17 @@ def test_high_throughput_jpeg_2000_gives_the_hu_worked_by_hand(
     assert np.array_equal(raw.hu, made.tiled(HU, 64, 70))
 
 
+@pytest.mark.parametrize("syntax", SYNTAXES.values(), ids=SYNTAXES)
+def test_a_header_that_does_not_say_that_it_is_grey_is_read_all_the_same(
+    tmp_path: Path, made: ModuleType, syntax: str
+) -> None:
+    path = made.write(tmp_path / "a.dcm", made.body(1), syntax, RescaleType="HU")
+    dataset = dcmread(path)
+    del dataset.SamplesPerPixel, dataset.PhotometricInterpretation
+    dataset.save_as(path)
+    assert np.array_equal(read(path)[0].hu, made.body(1) - 1024)
+
+
 @pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
 @pytest.mark.parametrize("syntax", SYNTAXES.values(), ids=SYNTAXES)
 def test_twelve_bits_and_a_slope_give_the_hu_worked_by_hand(
