@@ -26,11 +26,23 @@ def read(path: Path, model: type[Model]) -> Model:
         if any(line.count(".") > MOST_DOTS for line in text.split("\n")):
             raise ValueError(f"a line has more than {MOST_DOTS} dots")
         values = tomllib.loads(text)
+        _refuse_long(values)
     except UsageError:
         raise
     except (ValueError, RecursionError) as error:  # ValueError: TOML's, and of endless integers
         raise UsageError(f"cannot read {path}: {error!s:.200}") from None
     return validate(values, model, str(path))
+
+
+def _refuse_long(values: object) -> None:
+    """Raise ValueError for a whole number past 64 bits, which TOML has none of; Python has."""
+    waiting = [values]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError("it has a whole number of more than 64 bits")
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
 
 
 def validate(values: object, model: type[Model], source: str) -> Model:

@@ -124,6 +124,11 @@ def resolve(
     for one, other in pairwise(parts):
         if one.bare == other.bare:
             raise UsageError(f"{_brief(text)} has {one.bare} twice; give it once with one weight")
+    written = len(canonical(parts))
+    if written > LONGEST:
+        raise UsageError(
+            f"{_brief(text)} has {written:,} characters with its knobs; {LONGEST:,} are accepted"
+        )
     return tuple(parts)
 
 

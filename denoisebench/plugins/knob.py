@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 from dataclasses import dataclass
 
 from denoisebench.errors import UsageError
@@ -30,7 +31,8 @@ def literal_text(value: object) -> str:
 
 
 def number_text(value: float) -> str:
-    """Return the shortest of `%g` and `repr` that gives the number back."""
+    """Return the shortest of `%g` and `repr` that gives the number back; -0.0 is 0."""
+    value += 0.0
     short = f"{value:g}"
     return short if float(short) == value else repr(value)
 
@@ -47,6 +49,9 @@ def fitted(plugin: str, knob: Knob, value: object) -> object:
         UsageError: the value is of another type, or none of a `Literal[…]` annotation's options.
     """
     value = frozen(value)
+    if not _writable(value):  # a preset may hold what no expression can
+        accepted = "a finite number, a printable text, True, False, None or a tuple of these"
+        raise _misfit(plugin, knob, value, accepted)
     options, types = _accepted(knob)
     if options:
         if any(type(value) is type(option) and value == option for option in options):
@@ -63,6 +68,17 @@ def fitted(plugin: str, knob: Knob, value: object) -> object:
     except (TypeError, OverflowError):
         raise _misfit(plugin, knob, value, f"values like {literal_text(knob.default)}") from None
     return value
+
+
+def _writable(value: object) -> bool:
+    """Whether an expression can give the value, so that its canonical text is read again."""
+    if isinstance(value, tuple):
+        return all(map(_writable, value))
+    if isinstance(value, str):
+        return value.isprintable()
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, int)
 
 
 _WORDS: dict[type, str] = {

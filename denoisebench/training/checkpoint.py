@@ -3,10 +3,12 @@
 import warnings
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, Field
 
 from denoisebench import atomic
 from denoisebench.bounded import refuse_bomb
@@ -58,6 +60,43 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
             f"{path} is not a checkpoint that can be read: {reason:.120}; remove it to begin anew"
         ) from None
     return state
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Refuse a state that could be read, and that the training it is given to stumbles over."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except Exception as error:  # networks and optimisers raise anything at what is not theirs
+        raise UsageError(
+            f"{path} does not fit this recipe ({type(error).__name__}); remove it to begin anew"
+        ) from None
+
+
+def checked(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state whose plain values are of their types; ValueError otherwise."""
+    _Plain.model_validate(state, strict=True)
+    return state
+
+
+class _Best(BaseModel):
+    step: int
+    psnr: float
+    weights: dict[str, Any]
+
+
+class _Plain(BaseModel):
+    """What a state holds beside networks, optimisers and sums."""
+
+    step: int = Field(ge=0, lt=2**63)
+    seconds: float = Field(ge=0, allow_inf_nan=False)
+    reported: int = Field(ge=0, lt=2**63)
+    reported_seconds: float = Field(ge=0, allow_inf_nan=False)
+    best: _Best | None
+    health: dict[str, float | str | None] | None
+    peak_memory: int | None
 
 
 def _refuse_allocations(path: Path) -> None:

@@ -109,12 +109,13 @@ def train(
     state |= {"best": None, "health": None, "peak_memory": None}
     sums = torch.zeros(len(objective.weights) + (critic is not None), device=device)
     if resume:
-        state |= checkpoint.load(folder / "checkpoint.pt", device)
-        for name, network in networks.items():
-            network.load_state_dict(state.pop(name))
-        for optimiser, saved in zip(optimisers, state.pop("optimisers"), strict=True):
-            optimiser.load_state_dict(saved)
-        sums.copy_(state.pop("sums"))
+        with checkpoint.fitting(folder / "checkpoint.pt"):
+            state |= checkpoint.checked(checkpoint.load(folder / "checkpoint.pt", device))
+            for name, network in networks.items():
+                network.load_state_dict(state.pop(name))
+            for optimiser, saved in zip(optimisers, state.pop("optimisers"), strict=True):
+                optimiser.load_state_dict(saved)
+            sums.copy_(state.pop("sums"))
         log.cut(folder / "log.jsonl", state["step"])
 
     names = [*objective.weights, *(["critic"] if critic else [])]

@@ -47,7 +47,7 @@ def test_a_crash_fails_unless_it_is_a_decoders(tmp_path):
     ("name", "how", "cases"),
     [
         ("dicom", "wrong digest", 20),
-        ("expression", "other text", 100),
+        ("expression grammar", "other weight", 60),
         ("board", "hides the others", 2),
     ],
 )

@@ -18,11 +18,15 @@ from denoisebench.data.store.layout import INDEX_FILE, SHARD_HEADER, read_array,
 from denoisebench.data.store.opened import open_prepared
 from denoisebench.data.store.prepare import prepare
 from denoisebench.errors import UsageError
+from denoisebench.plugins.expression import canonical, resolve
+from denoisebench.plugins.find import find
 from denoisebench.scoring.result import read_result
 from denoisebench.scoring.submission.check import check
 from denoisebench.task import load_task
 from denoisebench.training import checkpoint, log
+from denoisebench.training.recipe import plan
 
+REGISTRY = Path(__file__).parents[2] / "registry"
 GOLDEN = Path(__file__).parents[1] / "board" / "golden" / "runs"
 DIGITS = "9" * 5000  # more than Python turns into a number
 RECORD = log.Record(3, 1.0, 15.0, 1e-3, 9.0, {"l1": 0.1}, 28.5, {"output_spread": 0.9})
@@ -87,7 +91,7 @@ def test_numbers_of_5000_digits_are_refused_everywhere(tmp_path):
         check(tmp_path / "s.zip")
 
 
-@pytest.mark.parametrize("value", [5e-324, 10**400, -(10**400)])
+@pytest.mark.parametrize("value", [5e-324, 10**400, -(10**400)], ids=["tiny", "huge", "minus huge"])
 def test_curves_leave_out_what_cannot_be_drawn(value):
     # at 5e-324 the logarithmic axis had 324 decades, which matplotlib laid out for minutes
     records = [
@@ -119,11 +123,36 @@ def test_a_manifest_with_a_path_longer_than_paths_are_names_its_line(tmp_path):
     ],
 )
 def test_a_task_that_gives_no_numbers_is_refused(line, changed, tmp_path):
-    text = (Path(__file__).parents[2] / "registry/tasks/ct-sigma50.toml").read_text()
+    text = (REGISTRY / "tasks/ct-sigma50.toml").read_text()
     assert line in text
     (tmp_path / "task.toml").write_text(text.replace(line, changed))
     with pytest.raises(UsageError, match=changed.partition(" ")[0]):
         load_task(str(tmp_path / "task.toml"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["knobs.unet7.dropout = nan", "knobs.unet7.dropout = inf", 'knobs.unet7.norm = "\u202e"',
+     'knobs.unet7.norm = 2017-01-01', f"knobs.unet7.width = 0x{'f' * 5000}",
+     f"adjust.unet7.batch = 0x{'f' * 5000}"],
+    ids=["nan", "inf", "unprintable", "date", "long knob", "long field"],
+)  # fmt: skip
+def test_a_preset_holds_no_value_that_a_recipe_could_not(line, tmp_path):
+    text = (REGISTRY / "presets/quick.toml").read_text()
+    (tmp_path / "own.toml").write_text(f"{line}\n{text}")
+    with pytest.raises(UsageError):
+        plan(find(()), preset=str(tmp_path / "own.toml"))
+
+
+@pytest.mark.parametrize("text", ["unet7(dropout=-0.0)", "unet7(dropout=0)", "unet7"])
+def test_minus_zero_is_zero(text):
+    assert canonical(resolve(text, "generator", find(()))) == "unet7"
+
+
+def test_what_is_written_is_never_too_long_to_be_read():
+    text = f"unet7(norm='{chr(34) * 1500}')"  # each quote is written as two characters
+    with pytest.raises(UsageError, match=r"3,\d+ characters with its knobs; 2,000 are accepted"):
+        resolve(text, "generator", find(()))
 
 
 @pytest.fixture(scope="module")

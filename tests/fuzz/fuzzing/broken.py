@@ -23,6 +23,7 @@ READERS = {
     "board": ("denoisebench.board.board", "read_result"),
     "page": ("denoisebench.board.page.site", "write_site"),
     "checkpoint": ("denoisebench.training.checkpoint", "load"),
+    "resume": ("denoisebench.training.checkpoint", "load"),
     "weights": ("denoisebench.scoring.opened", "build"),
     "submission": ("denoisebench.scoring.submission.check", "check"),
 }
@@ -73,8 +74,8 @@ def _wrong_digest(sound: Any, *words: Any, **named: Any) -> Any:
     return [replace(raw, digest="0" * 64) for raw in sound(*words, **named)]
 
 
-def _other_text(sound: Any, *words: Any, **named: Any) -> Any:
-    return tuple(replace(part, weight=part.weight + 1) for part in sound(*words, **named))
+def _other_weight(sound: Any, text: str) -> Any:
+    return tuple(replace(term, weight=(term.weight or 1) + 1) for term in sound(text))
 
 
 def _hides_the_others(sound: Any, path: Path) -> Any:
@@ -92,6 +93,6 @@ FAULTS: dict[str, Callable[..., Any]] = {
     "abort": _abort,
     "abort in a decoder": _decoder_abort,
     "wrong digest": _wrong_digest,
-    "other text": _other_text,
+    "other weight": _other_weight,
     "hides the others": _hides_the_others,
 }

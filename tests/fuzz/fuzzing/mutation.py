@@ -11,8 +11,8 @@ WORDS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000,
 TOKENS = (
     b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\x1b[31m", b"\xe2\x80\xae", b"\r",
     b"\n\n", b'"', b"'", b",", b"NaN", b"-Infinity", b"inf", b"1e999", b"-0", b"9" * 5000,
-    b"[" * 5000, b"{" * 300, b'{"a":' * 5000, b"((" * 120, b"-" * 3000, b"null", b"true",
-    b"\\ud800", b"=1+1", b"../", b"%s%n",
+    b"0x" + b"f" * 5000, b"[" * 5000, b"{" * 300, b'{"a":' * 5000, b"((" * 120, b"-" * 3000,
+    b"null", b"true", b"\\ud800", b"=1+1", b"../", b"%s%n",
 )  # fmt: skip
 SCALARS: tuple[Any, ...] = (
     True, False, 0, -1, 1, 2**31, 2**63, -(2**63) - 1, 10**400, 0.0, -0.0, 0.5, 1e308, -1e308,

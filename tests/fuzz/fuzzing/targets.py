@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from fuzzing import dicom, grammar, nifti, prepared, runs, text
+from fuzzing import dicom, grammar, nifti, prepared, resume, runs, text
 
 TARGETS = {
     "dicom": dicom.FILE,
@@ -16,6 +16,7 @@ TARGETS = {
     "board": runs.BOARD,
     "page": runs.PAGE,
     "checkpoint": runs.CHECKPOINT,
+    "resume": resume.TARGET,
     "weights": runs.WEIGHTS,
     "submission": runs.SUBMISSION,
 }
@@ -31,7 +32,8 @@ SHARES = {
     "toml grammar": 40,
     "board": 25,
     "page": 1,
-    "checkpoint": 60,
+    "checkpoint": 50,
+    "resume": 10,
     "weights": 20,
     "submission": 14,
 }

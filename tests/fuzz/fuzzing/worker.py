@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from fuzzing.target import MEBIBYTES, Target
 
 MIB = 1 << 20
+PATIENCE = 8  # times the limit, where a case is read again for its processor time
 ADDRESS_SPACE = 4 << 30  # beyond what the worker starts with: a machine is not filled by a case
 
 
@@ -43,8 +44,9 @@ def work(order: dict) -> None:
         else:
             data = target.case(Random(f"{order['target']}/{order['seed']}/{number}"), seeds)
         outcome, reason = "result", ""
-        began = time.monotonic()
-        faulthandler.dump_traceback_later(target.seconds, exit=True, file=crashes)
+        began, worked = time.monotonic(), time.process_time()
+        limit = target.seconds * (PATIENCE if order["patient"] else 1)
+        faulthandler.dump_traceback_later(limit, exit=True, file=crashes)
         try:
             read(data)
         except (UsageError, Unavailable, NotCT) as answer:
@@ -52,7 +54,9 @@ def work(order: dict) -> None:
         except BaseException:
             outcome, reason = "failed", traceback.format_exc()[-6000:]
         faulthandler.cancel_dump_traceback_later()
-        seconds = time.monotonic() - began
+        seconds, worked = time.monotonic() - began, time.process_time() - worked
+        if order["patient"] and worked > target.seconds:
+            outcome, reason = "failed", f"Timeout (it worked for {worked:.1f} s)"
         growth = _memory("VmHWM") - start
         if growth > MEBIBYTES * MIB:
             outcome, reason = "failed", f"grew by {growth // MIB} MiB"
