@@ -18,7 +18,7 @@ BODY_HU = -900
 BODY_SHARE = 0.01  # of the cells; slices with less are copies only where all pixels are equal
 COPY_STEPS = 0.25  # half of what slices 1.5 mm apart would differ by
 COPY_HU = 1.5  # what copies may differ by where steps are smaller still, as in water
-CROP = 2  # pixels a side
+CROP = 2  # pixels by which a side may be shorter
 
 
 @dataclass(frozen=True, eq=False)
