@@ -5,6 +5,7 @@ after their own headers have been compared with the file's: nothing large is all
 """
 
 import os
+import re
 import struct
 import tempfile
 from collections.abc import Iterator
@@ -28,6 +29,12 @@ from denoisebench.data.intake.raw import NotCT
 DECODERS = ("pylibjpeg", "pyjpegls", "pydicom", "gdcm")
 UNDEFINED = 0xFFFFFFFF  # the length of an element that ends at a delimiter
 ITEM, END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+# A marker of JPEG, after any fill, and its segment's length; and segments that decide nothing:
+# those of applications, comments and restart intervals.
+SEGMENT = re.compile(rb"\xff+([^\x00\xff])(..)", re.DOTALL)
+HARMLESS = {*range(0xE0, 0xF0), 0xFE, 0xDD}
+# Coded data of one scan: no marker in it but restarts, and nothing but padding after its end.
+CODED = re.compile(rb"(?:[^\xff]++|\xff++[\x00\xd0-\xd7])*+\xff++\xd9\x00*\Z", re.DOTALL)
 Stored = NDArray[np.int16] | NDArray[np.uint16]
 
 
@@ -99,6 +106,8 @@ class Frames:
         if LOSSLESS[self.syntax] == "RLE":
             return  # pydicom checks each segment's length
         for stream in self.streams:
+            if LOSSLESS[self.syntax] == "JPEG lossless" and not _is_sound_jpeg(stream):
+                raise NotCT("damaged: its codestream's own header is not sound")
             if _stream_size(stream) != (*self.shape, 1):
                 raise NotCT("damaged: its codestream and its header differ in size")
             if not stream.rstrip(b"\0").endswith(b"\xff\xd9"):
@@ -130,6 +139,59 @@ def _stream_size(stream: bytes) -> tuple[int, int, int] | None:
             return rows, columns, components
         place += 2 + length
     return None
+
+
+def _is_sound_jpeg(stream: bytes) -> bool:
+    """Tell whether GDCM's libjpeg may see a JPEG lossless stream: it trusts what it reads.
+
+    A precision of 147 bits or a missing table lead it out of its memory. What is sound: ITU-T T.81,
+    annexes B and H, for one component in one scan.
+    """
+    place, frame, tables = 2, b"", set[int]()
+    while found := SEGMENT.match(stream, place):
+        marker, length = found[1][0], int.from_bytes(found[2], "big")
+        part = stream[found.end() : found.end() + length - 2]
+        place = found.end() + length - 2
+        if length < 2 or len(part) != length - 2:
+            return False
+        if marker == 0xC4:
+            given = _tables(part)
+            if not given:
+                return False
+            tables |= given
+        elif marker == 0xC3:
+            if frame or len(part) != 9 or not 2 <= part[0] <= 16 or part[5] != 1:
+                return False
+            frame = part
+        elif marker == 0xDA:
+            # predictor 1 to 7, and a point transform that leaves a bit
+            return (
+                len(part) == 6 and bool(frame) and part[:2] == b"\x01" + frame[6:7]
+                and part[2] >> 4 in tables and part[2] & 15 == 0
+                and 1 <= part[3] <= 7 and part[4] == 0 and part[5] < frame[0]
+                and CODED.match(stream, place) is not None
+            )  # fmt: skip
+        elif marker not in HARMLESS:
+            return False
+    return False
+
+
+def _tables(part: bytes) -> set[int]:
+    """Return which Huffman tables of differences a segment holds; none where one is not sound."""
+    found = set()
+    while len(part) >= 17:
+        counts, values = part[1:17], part[17 : 17 + sum(part[1:17])]
+        codes = sum(count << (15 - index) for index, count in enumerate(counts))
+        if (
+            part[0] > 3
+            or codes > 1 << 16
+            or len(values) != sum(counts)
+            or max(values, default=99) > 16
+        ):
+            return set()
+        found.add(part[0])
+        part = part[17 + len(values) :]
+    return set() if part else found
 
 
 def _decoded(header: Dataset, syntax: str, stream: bytes) -> Stored:

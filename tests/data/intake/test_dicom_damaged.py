@@ -90,6 +90,58 @@ def test_pixels_that_libjpeg_only_warns_about_are_refused(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("place", "byte"),
+    [
+        (6, 147), (6, 0), (6, 17),  # bits: 16
+        (11, 3),  # components: 1
+        (15, 42),  # the marker of the Huffman table, which led the decoder out of its memory
+        (16, 0xC3),  # a second frame for the table
+        (18, 255), (18, 33),  # the table's length: 32
+        (19, 4), (19, 16),  # its place: 0
+        (20, 3), (35, 255),  # its counts of codes of 1 and of 16 bits
+        (37, 17),  # its first value
+        (53, 2),  # components of the scan
+        (54, 9),  # which component
+        (55, 16),  # which table
+        (56, 0), (56, 8),  # the predictor: 1
+        (57, 1), (58, 16),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("syntax", ["JPEG lossless", "JPEG lossless SV1"])
+def test_a_jpeg_whose_own_header_is_not_sound_never_reaches_its_decoder(
+    tmp_path: Path, made: ModuleType, syntax: str, place: int, byte: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    path = made.write(tmp_path / "a.dcm", made.body(1), SYNTAXES[syntax], RescaleType="HU")
+    data = bytearray(path.read_bytes())
+    start = data.index(b"\xff\xd8\xff\xc3")
+    before = data[start + place]
+    assert before != byte
+    data[start + place] = byte
+    path.write_bytes(data)
+    monkeypatch.setattr(pixels, "_decoded", lambda *_: pytest.fail("decoded"))
+    assert made.refusal(path) == "damaged: its codestream's own header is not sound"
+
+
+def test_a_jpeg_with_fill_comments_and_more_tables_is_sound() -> None:
+    table = bytes([0, 1, *[0] * 15, 5])
+    frame = b"\xff\xc3\x00\x0b\x10\x00\x40\x00\x40\x01\x01\x11\x00"
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x01\x00\x00"
+
+    def stream(tables: bytes, coded: bytes = b"\x12\xff\x00\x34\xff\xd0\x56\xff\xd9") -> bytes:
+        segment = b"\xff\xc4" + struct.pack(">H", 2 + len(tables)) + tables
+        words = b"\xff\xff\xff\xfe\x00\x05abc\xff\xe0\x00\x02\xff\xdd\x00\x04\x00\x40"
+        return b"\xff\xd8" + words + frame + segment + scan + coded
+
+    assert pixels._is_sound_jpeg(stream(table))
+    assert pixels._is_sound_jpeg(stream(table + b"\x01" + table[1:]) + b"\0")
+    assert not pixels._is_sound_jpeg(stream(table[:-1]))
+    assert not pixels._is_sound_jpeg(stream(table + b"\x01"))
+    assert not pixels._is_sound_jpeg(stream(table, b"\x12\xff\xc4\x34\xff\xd9"))
+    assert not pixels._is_sound_jpeg(stream(table, b"\x12\x34"))
+
+
 def test_a_codestream_that_claims_a_huge_image_is_never_decoded(
     tmp_path: Path, made: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
