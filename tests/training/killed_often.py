@@ -22,7 +22,7 @@ from conftest import smooth_slices
 from denoisebench.data.dataset import DataSet
 from denoisebench.plugins.find import find
 from denoisebench.task import load_task
-from denoisebench.training import checkpoint, log, loop
+from denoisebench.training import checkpoint, loop
 from denoisebench.training.recipe import plan
 
 CPU, STEPS, LONGEST_SECONDS = torch.device("cpu"), 300, 0.03
@@ -46,8 +46,6 @@ def break_resuming(what: str) -> None:
         return state
 
     checkpoint.load = load
-    if what == "log":
-        log.cut = lambda path, step: None
 
 
 def begin(loss: str, folder: Path, plugins: Path, broken: str | None) -> int:

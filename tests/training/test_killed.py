@@ -41,10 +41,9 @@ def test_a_run_killed_at_20_random_moments_ends_with_the_same_bits(killed):
 
 DEFECTS = {
     "optimiser": "same bits",
-    "average": "same bits",
+    "average": "same validations",  # it forgets within some hundred steps
     "critic": "same bits",
     "step": "same bits",
-    "log": "log rises",
 }
 
 

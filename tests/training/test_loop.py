@@ -72,7 +72,13 @@ def test_an_interrupted_and_resumed_run_ends_with_the_same_bits(
     assert weights(second) == weights(undisturbed)
 
 
-def test_the_log_has_no_gap_and_no_repeat_after_a_resume(catalogue, dataset, tmp_path):
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_log_has_no_gap_and_no_repeat_after_a_resume(
+    catalogue, dataset, tmp_path, monkeypatch, broken
+):
+    """And is seen to have them in a loop that is broken on purpose."""
+    if broken:
+        monkeypatch.setattr(log, "cut", lambda path, step: None)
     recipe = recipe_for(catalogue, dataset)
     asked = iter(range(1000))
     train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU,
@@ -84,6 +90,9 @@ def test_the_log_has_no_gap_and_no_repeat_after_a_resume(catalogue, dataset, tmp
         file.write('{"step": 10, "pro')
     train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU, resume=True)
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    if broken:
+        assert any("123.0" in line for line in lines)
+        return
     steps = [json.loads(line)["step"] for line in lines]
     assert steps == sorted(set(steps))
     assert steps[-1] == 12
