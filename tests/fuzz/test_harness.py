@@ -19,7 +19,7 @@ def tally(name, how, folder, cases=1):
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_reader_that_lets_a_traceback_through_fails(name, tmp_path):
     # several cases: a mutant may be refused before the part that is broken
-    found = tally(name, "traceback", tmp_path, cases=4)
+    found = tally(name, "traceback", tmp_path, cases=12 if name == "resume" else 4)
     assert found.failures
     assert all("KeyError: 'Rows'" in failure.reason for failure in found.failures)
 
@@ -29,12 +29,13 @@ def test_every_target_is_broken_in_a_part_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("how", "told"), [("hang", "Timeout"), ("growth", "grew by"), ("abort", "signal 6")]
+    ("how", "told"),
+    [("hang", "Timeout"), ("sleep", "Timeout"), ("growth", "grew by"), ("abort", "signal 6")],
 )
 def test_a_case_that_hangs_grows_or_crashes_fails_and_the_rest_goes_on(how, told, tmp_path):
-    found = tally("expression", how, tmp_path, cases=3)
-    assert found.cases == 3
-    assert [told in failure.reason for failure in found.failures] == [True] * 3
+    found = tally("expression", how, tmp_path, cases=2)
+    assert found.cases == 2
+    assert [told in failure.reason for failure in found.failures] == [True] * 2
 
 
 def test_a_crash_fails_unless_it_is_a_decoders(tmp_path):

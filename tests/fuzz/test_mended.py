@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from fuzzing.dicom import makers
+from fuzzing.resume import tiny_training
 
 from denoisebench.board.page.figures.curves import training_curves
 from denoisebench.data.intake.manifest import read_manifest
@@ -24,8 +25,10 @@ from denoisebench.scoring.result import read_result
 from denoisebench.scoring.submission.check import check
 from denoisebench.task import load_task
 from denoisebench.training import checkpoint, log
+from denoisebench.training.loop import train
 from denoisebench.training.recipe import plan
 
+CPU = torch.device("cpu")
 REGISTRY = Path(__file__).parents[2] / "registry"
 GOLDEN = Path(__file__).parents[1] / "board" / "golden" / "runs"
 DIGITS = "9" * 5000  # more than Python turns into a number
@@ -56,6 +59,30 @@ def test_a_damaged_checkpoint_is_refused(code, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(pickled(code))
     with pytest.raises(UsageError, match="not a checkpoint that can be read"):
         checkpoint.load(tmp_path / "checkpoint.pt", torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"step": "three"}, {"step": -1}, {"step": 10**400}, {"seconds": float("nan")},
+        {"best": {"step": 1}}, {"health": 3}, {"generator": {}}, {"optimisers": []},
+        {"optimisers": [3]}, {"sums": torch.zeros(7)}, {"sums": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_state_that_is_not_of_this_training_is_refused(changes, finished, tmp_path):
+    training, state = finished
+    checkpoint.save(tmp_path / "checkpoint.pt", {**state, **changes})
+    with pytest.raises(UsageError, match="does not fit this recipe"):
+        train(*training, tmp_path, device=CPU, resume=True)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A training that is done, and the state that it left."""
+    training, folder = tiny_training(), tmp_path_factory.mktemp("run")
+    train(*training, folder, device=CPU)
+    return training, checkpoint.load(folder / "checkpoint.pt", CPU)
 
 
 @pytest.mark.parametrize(

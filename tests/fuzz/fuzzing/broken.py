@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ READERS = {
     "board": ("denoisebench.board.board", "read_result"),
     "page": ("denoisebench.board.page.site", "write_site"),
     "checkpoint": ("denoisebench.training.checkpoint", "load"),
-    "resume": ("denoisebench.training.checkpoint", "load"),
+    "resume": ("denoisebench.training.log", "cut"),
     "weights": ("denoisebench.scoring.opened", "build"),
     "submission": ("denoisebench.scoring.submission.check", "check"),
 }
@@ -42,7 +43,9 @@ def broken(name: str, how: str) -> Target:
         setattr(place, function, lambda *words, **named: fault(sound, *words, **named))
         return target.reader(folder)
 
-    return replace(target, reader=reader, seconds=1.0 if how == "hang" else target.seconds)
+    return replace(
+        target, reader=reader, seconds=0.5 if how in ("hang", "sleep") else target.seconds
+    )
 
 
 def _traceback(sound: Any, *words: Any, **named: Any) -> Any:
@@ -52,6 +55,10 @@ def _traceback(sound: Any, *words: Any, **named: Any) -> Any:
 def _hang(sound: Any, *words: Any, **named: Any) -> Any:
     while True:
         pass
+
+
+def _sleep(sound: Any, *words: Any, **named: Any) -> Any:
+    time.sleep(1.5)
 
 
 def _growth(sound: Any, *words: Any, **named: Any) -> Any:
@@ -89,6 +96,7 @@ def _hides_the_others(sound: Any, path: Path) -> Any:
 FAULTS: dict[str, Callable[..., Any]] = {
     "traceback": _traceback,
     "hang": _hang,
+    "sleep": _sleep,
     "growth": _growth,
     "abort": _abort,
     "abort in a decoder": _decoder_abort,

@@ -15,7 +15,7 @@ from fuzzing.target import Target
 STEPS = 2
 
 
-def _training() -> Any:
+def tiny_training() -> Any:
     """Return a tiny recipe, its data and its task, as `train` takes them."""
     from denoisebench.data.dataset import DataSet
     from denoisebench.data.scan import Slice
@@ -40,7 +40,7 @@ def seeds(folder: Path) -> list[bytes]:
 
     from denoisebench.training.loop import train
 
-    train(*_training(), folder, device=torch.device("cpu"))
+    train(*tiny_training(), folder, device=torch.device("cpu"))
     return [(folder / "checkpoint.pt").read_bytes()]
 
 
@@ -71,7 +71,7 @@ def reader(folder: Path) -> Callable[[bytes], None]:
     from denoisebench.errors import UsageError
     from denoisebench.training.loop import Diverged, train
 
-    training, place = _training(), folder / "run"
+    training, place = tiny_training(), folder / "run"
     (folder / "warm").mkdir(exist_ok=True)
     train(*training, folder / "warm", device=torch.device("cpu"))  # torch imports as it goes
 

@@ -40,7 +40,7 @@ SHARES = {
 """Per mille: most to what comes from strangers; little to what takes long."""
 
 
-if find_spec("denoisebench.data.intake.nifti"):
+if find_spec("nibabel"):  # an extra
     TARGETS["nifti"], SHARES["nifti"] = nifti.TARGET, 60
 
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from fuzzing.target import MEBIBYTES, Target
 
 MIB = 1 << 20
-PATIENCE = 8  # times the limit, where a case is read again for its processor time
+PATIENCE = 8  # times the limit, where a case is read again for the time that is its own
 ADDRESS_SPACE = 4 << 30  # beyond what the worker starts with: a machine is not filled by a case
 
 
@@ -44,7 +44,7 @@ def work(order: dict) -> None:
         else:
             data = target.case(Random(f"{order['target']}/{order['seed']}/{number}"), seeds)
         outcome, reason = "result", ""
-        began, worked = time.monotonic(), time.process_time()
+        began, waited = time.monotonic(), _waited()
         limit = target.seconds * (PATIENCE if order["patient"] else 1)
         faulthandler.dump_traceback_later(limit, exit=True, file=crashes)
         try:
@@ -54,9 +54,11 @@ def work(order: dict) -> None:
         except BaseException:
             outcome, reason = "failed", traceback.format_exc()[-6000:]
         faulthandler.cancel_dump_traceback_later()
-        seconds, worked = time.monotonic() - began, time.process_time() - worked
-        if order["patient"] and worked > target.seconds:
-            outcome, reason = "failed", f"Timeout (it worked for {worked:.1f} s)"
+        seconds = time.monotonic() - began
+        if order["patient"]:
+            seconds -= _waited() - waited
+            if seconds > target.seconds:
+                outcome, reason = "failed", f"Timeout ({seconds:.1f} s of its own)"
         growth = _memory("VmHWM") - start
         if growth > MEBIBYTES * MIB:
             outcome, reason = "failed", f"grew by {growth // MIB} MiB"
@@ -80,6 +82,14 @@ def _target(order: dict) -> Target:
     from fuzzing.targets import TARGETS
 
     return TARGETS[order["target"]]
+
+
+def _waited() -> float:
+    """Seconds for which other work on the machine kept this process from running."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
 
 
 def _memory(name: str) -> int:
