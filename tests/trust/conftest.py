@@ -7,6 +7,7 @@ they are imported. There is no network.
 
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from pydicom import Dataset, config, dcmread
 from pydicom.datadict import keyword_dict
 from pydicom.uid import generate_uid
@@ -93,6 +95,9 @@ UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfRefer
 NEEDED = ("Modality", "ImageType", "PhotometricInterpretation", "RescaleType")
 TEXTS = ("PN", "LO", "SH", "ST", "LT", "UT", "UC", "AE", "UR")
 DATE, TIME = "19530417", "031416.926535"
+ROOT = "1.2.826.0.1.3680043.8.498."  # of the UIDs that pydicom makes
+SECRETS = ["Canarz", DATE, TIME, ROOT]
+PLACES = ["CanarysevenHome", "CanarysevenFolder", "CanarysevenPatient", "CanarysevenFile"]
 
 
 @dataclass
@@ -100,14 +105,16 @@ class Journey:
     """Where all of it was done, what was said, and what must not be found.
 
     Attributes:
-        secrets: texts of headers. `places`: names of folders and files.
+        secrets: what texts of headers begin with; `filled` of them differ.
+        places: names of folders and files.
         answers: of each command, by its name in `COMMANDS`: code, out, err.
         written: folders that the commands wrote.
     """
 
     here: Path
-    secrets: list[str]
-    places: list[str]
+    filled: int
+    secrets: list[str] = field(default_factory=lambda: SECRETS)
+    places: list[str] = field(default_factory=lambda: PLACES)
     answers: dict[str, SimpleNamespace] = field(default_factory=dict)
     marks: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
@@ -124,7 +131,7 @@ def secret_header(number: int, patient: int) -> tuple[Dataset, list[str]]:
         element = dataset.__class__()
         vr = _vr(keyword)
         if vr in TEXTS:
-            text = f"Cnry{tag:08x}p{patient}"
+            text = f"Canarz{tag:08x}{patient}"
             setattr(element, keyword, text)
         elif vr == "DA":
             setattr(element, keyword, DATE)
@@ -140,9 +147,9 @@ def secret_header(number: int, patient: int) -> tuple[Dataset, list[str]]:
         uid = generate_uid(entropy_srcs=[keyword, str(patient), str(number * (keyword == UIDS[2]))])
         setattr(dataset, keyword, uid)
         secrets.append(str(uid))
-    block = dataset.private_block(0x0009, "CnryCreator", create=True)
-    block.add_new(0x01, "LO", "CnryPrivate")
-    return dataset, [*secrets, "CnryCreator", "CnryPrivate"]
+    block = dataset.private_block(0x0009, "CanarzCreator", create=True)
+    block.add_new(0x01, "LO", "CanarzPrivate")
+    return dataset, [*secrets, "CanarzCreator", "CanarzPrivate"]
 
 
 def _vr(keyword: str) -> str:
@@ -151,8 +158,8 @@ def _vr(keyword: str) -> str:
     return dictionary_VR(keyword_dict[keyword])
 
 
-def secret_ct(folder: Path, write: Any) -> list[str]:
-    """Write six patients of two slices of 128², and a broken file; return the canaries."""
+def secret_ct(folder: Path, write: Any) -> int:
+    """Write six patients of two slices of 128², and a broken file; count the canaries."""
     rows, columns = np.mgrid[:128, :128]
     secrets: list[str] = []
     before = config.settings.writing_validation_mode
@@ -160,7 +167,7 @@ def secret_ct(folder: Path, write: Any) -> list[str]:
     try:
         for patient in range(6):
             for number in range(2):
-                place = folder / f"CnryPatient{patient}" / f"CnryFile{number}.dcm"
+                place = folder / f"CanarysevenPatient{patient}" / f"CanarysevenFile{number}.dcm"
                 disc = (rows - 64) ** 2 + (columns - 60 - patient) ** 2 < (44 + number) ** 2
                 hu = np.where(disc, 20 + 10 * patient, -1000).astype(np.int16)
                 write(place, hu, patient, number)
@@ -171,8 +178,8 @@ def secret_ct(folder: Path, write: Any) -> list[str]:
                 secrets += filled
     finally:
         config.settings.writing_validation_mode = before
-    (folder / "CnryBroken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 500)
-    return list(dict.fromkeys(secrets))
+    (folder / "CanarysevenBroken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 500)
+    return len(dict.fromkeys(secrets))
 
 
 def write_slice(path: Path, hu: np.ndarray, patient: int, number: int) -> None:
@@ -266,14 +273,24 @@ def offline() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
-    """Run all commands once, the first of them as a user does, without any network."""
-    root = tmp_path_factory.mktemp("trust")
-    home, here, marks = root / "CnryHome", root / "here", root / "marks"
-    data = root / "CnryFolder"
+def journey(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Journey:
+    """Run all commands once, whatever number of processes the tests run in."""
+    root = tmp_path_factory.getbasetemp().parent / f"trust-{testrun_uid}"
+    with FileLock(f"{root}.lock"):
+        kept = root / "journey.pickle"
+        if not kept.exists():
+            root.mkdir()
+            kept.write_bytes(pickle.dumps(travelled(root)))
+        return pickle.loads(kept.read_bytes())
+
+
+def travelled(root: Path) -> Journey:
+    """Run all commands, the first of them as a user does, without any network."""
+    home, here, marks = root / "CanarysevenHome", root / "here", root / "marks"
+    data = root / "CanarysevenFolder"
     for folder in (home, marks, data):
         folder.mkdir()
-    secrets = secret_ct(data, write_slice)
+    filled = secret_ct(data, write_slice)
     for place in (here, here / "runs", data):
         traps(place, marks, every=place == here)
     for name, text in {"mine.py": PLUGINS, "lost.py": METRIC, "task.toml": TASK,
@@ -288,7 +305,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
         "PYTHONPATH": str(HERE / "refuses"), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200",
         "MPLCONFIGDIR": mpl.get_cachedir(), "OMP_NUM_THREADS": "1",
     }  # fmt: skip
-    found = Journey(here, secrets, ["CnryHome", "CnryFolder", "CnryPatient", "CnryFile"])
+    found = Journey(here, filled)
     first = ("run", "--gen", "tiny", "--loss", "l1", *FAST, "--data", str(data), "--task",
              "task.toml", *OWN)  # fmt: skip
     script = Path(sys.executable).with_name("denoisebench")

@@ -52,9 +52,8 @@ def test_where_the_system_can_there_was_no_network_at_all(journey):
             "getaddrinfo '192.0.2.1'",
         ),
         (
-            "from huggingface_hub import hf_hub_download; "
-            "hf_hub_download('a/b', 'c', cache_dir='hub')",
-            "huggingface.co",
+            "import torch; torch.hub.load_state_dict_from_url('https://example.org/w', 'hub')",
+            "getaddrinfo 'example.org'",
         ),
     ],
     ids=["urllib", "connection", "socket", "datagram", "child", "hub"],

@@ -7,7 +7,6 @@ pictures hold pixels where --pictures asked for them; nothing else of a patient 
 import base64
 import io
 import json
-import re
 import shutil
 import struct
 import zipfile
@@ -33,9 +32,8 @@ def spellings(secret: str) -> Iterator[bytes]:
         yield inner[(0, 2, 3)[shift] : -4 if (len(plain) + shift) % 3 else None]
 
 
-def pattern(secrets: list[str]) -> re.Pattern[bytes]:
-    found = {spelling for secret in secrets for spelling in spellings(secret)}
-    return re.compile(b"|".join(re.escape(spelling) for spelling in sorted(found)))
+def holds(data: bytes, secrets: list[str]) -> bool:
+    return any(spelling in data for secret in secrets for spelling in spellings(secret))
 
 
 def contents(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -66,13 +64,12 @@ def inflated(chunk: bytes) -> bytes:
 
 def leaks(folder: Path, secrets: list[str]) -> list[str]:
     """Name the files below a folder that hold a secret, in whatever spelling."""
-    known = pattern(secrets)
     return sorted(
         name
         for path in folder.rglob("*")
         if path.is_file()
         for name, data in contents(path.relative_to(folder).as_posix(), path.read_bytes())
-        if known.search(data)
+        if holds(data, secrets)
     )
 
 
@@ -82,14 +79,14 @@ def test_the_afternoon_was_one_of_work(journey):
     assert codes == {"diverges": 1, "raises": "traceback", "no such data": 2, "doctor": 1,
                      "check": 1, "fetch": 1}  # fmt: skip
     assert "tiny · l1: verified" in journey.answers["verify"].out
-    assert len(journey.secrets) > 1000
+    assert journey.filled > 1000
     assert {path.name for path in (journey.here / "runs" / "network").iterdir()} >= {
         "result.json", "scores.csv", "checkpoint.pt", "model.safetensors", "preview.png",
         "environment.json", "log.jsonl", "audit.json", "verification.json", "recipe.toml",
     }  # fmt: skip
     assert list((journey.here / "page" / "pictures").rglob("*.js"))
     assert (journey.here / "s.zip").exists()
-    assert "CnryBroken.dcm: not CT" in journey.answers["run"].err
+    assert "CanarysevenBroken.dcm: not CT" in journey.answers["run"].err
 
 
 def test_nothing_written_holds_a_word_of_headers_names_or_places(journey):
@@ -99,17 +96,15 @@ def test_nothing_written_holds_a_word_of_headers_names_or_places(journey):
 
 
 def test_nothing_said_holds_a_word_of_headers(journey):
-    known = pattern(journey.secrets)
     for name, answer in journey.answers.items():
-        assert not known.search(answer.out.encode()), name
-        assert not known.search(answer.err.encode()), name
+        assert not holds(answer.out.encode(), journey.secrets), name
+        assert not holds(answer.err.encode(), journey.secrets), name
 
 
 def test_no_answer_names_a_place(journey):
     """stdout is what gets pasted and piped; `weights list` and `fetch` say where they write."""
-    known = pattern(journey.places)
     for name, answer in journey.answers.items():
-        assert not known.search(answer.out.encode()), name
+        assert not holds(answer.out.encode(), journey.places), name
 
 
 def test_what_a_plugin_says_of_a_place_is_not_kept(journey):
@@ -177,6 +172,6 @@ def planted_name(run: Path, secret: str) -> None:
 def test_a_planted_leak_is_found(journey, tmp_path, plant):
     run = tmp_path / "network"
     shutil.copytree(journey.here / "runs" / "network", run)
-    assert leaks(run, ["CnryPlanted1"]) == []
-    plant(run, "CnryPlanted1")
-    assert len(leaks(run, ["CnryPlanted1"])) >= 1
+    assert leaks(run, ["CanarysevenPlanted1"]) == []
+    plant(run, "CanarysevenPlanted1")
+    assert len(leaks(run, ["CanarysevenPlanted1"])) >= 1
