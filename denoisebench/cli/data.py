@@ -11,6 +11,7 @@ from rich.markup import escape
 from denoisebench.cli import options
 from denoisebench.cli.data_fetch import fetch
 from denoisebench.data.split import SPLITS
+from denoisebench.errors import UsageError
 
 if TYPE_CHECKING:
     from denoisebench.data.dataset import DataSet
@@ -93,25 +94,27 @@ def list_(as_json: bool) -> None:
     """Say which data sets are on this machine."""
     from denoisebench.data.fetch import known
     from denoisebench.data.store import layout
-    from denoisebench.data.store.prepare import prepared_home
+    from denoisebench.data.store import prepare as store
 
     entries, lines = [], [f"{'phantom':<16} embedded"]
     for name in known.names():
         there = (known.default_folder(name) / "manifest.csv").is_file()
         what = known.default_folder(name) if there else f"denoisebench data fetch {name}"
         lines.append(f"{name:<16} public: {what}")
-    for place in sorted(prepared_home().glob("*")):
-        if place.name.endswith(".unfinished"):
-            lines.append(f"{'unfinished':<16} {place}")
-        elif layout.is_prepared(place):
+    for place in store.in_cache():
+        try:
             record = layout.read_record(place)
-            facts = _facts(place, record)
-            entries.append(facts)
-            licences = ", ".join(name for name in record.licences if name) or "licence unknown"
-            lines.append(
-                f"{record.name:<16} {sum(record.slices)} slices, {sum(record.patients)} patients, "
-                f"{facts['bytes'] / 2**30:.2f} GiB, {licences}, {record.made}  {place}"
-            )
+        except UsageError as problem:
+            lines.append(f"{'damaged':<16} {problem}")
+            continue
+        facts = _facts(place, record)
+        entries.append(facts)
+        licences = ", ".join(name for name in record.licences if name) or "licence unknown"
+        lines.append(
+            f"{record.name:<16} {sum(record.slices)} slices, {sum(record.patients)} patients, "
+            f"{facts['bytes'] / 2**30:.2f} GiB, {licences}, {record.made}  {place}"
+        )
+    lines += [f"{'unfinished':<16} {place}" for place in store.unfinished()]
     click.echo(json.dumps(entries, indent=1) if as_json else "\n".join(lines))
 
 

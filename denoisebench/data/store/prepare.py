@@ -36,6 +36,7 @@ from denoisebench.errors import UsageError
 from denoisebench.home import home
 
 RULES = 1  # raised when a reader or a rule of placing changes what comes out
+UNFINISHED, OLD = ".unfinished", ".old"  # after the name: on its way in, and out
 LEAST_SHARDS, LEAST_FILES, MOST_FILES = 64, 16, 4096  # enough shards for all cores; files in one
 
 
@@ -67,11 +68,25 @@ def prepared_home() -> Path:
 
 def find_prepared(name: str) -> Path | None:
     """Return the prepared data in the cache that boards call by this name, if there is any."""
-    for place in sorted(prepared_home().glob("*")):
+    for place in in_cache():
         with contextlib.suppress(UsageError):
-            if layout.is_prepared(place) and layout.read_record(place).name == name:
+            if layout.read_record(place).name == name:
                 return place
     return None
+
+
+def in_cache() -> list[Path]:
+    """Return the folders of prepared data in the cache: none that is on its way in or out."""
+    there = sorted(prepared_home().glob("*"))
+    return [
+        place for place in there
+        if place.suffix not in (UNFINISHED, OLD) and layout.is_prepared(place)
+    ]  # fmt: skip
+
+
+def unfinished() -> list[Path]:
+    """Return the folders in the cache at which a preparation is at work, or was stopped."""
+    return sorted(prepared_home().glob(f"*{UNFINISHED}"))
 
 
 def prepare(
@@ -98,7 +113,7 @@ def prepare(
     with writing(), _alone(out):
         if layout.is_prepared(out) and layout.read_record(out).source == source.digest:
             return open_prepared(out, source.names)
-        work = out.with_name(f"{out.name}.unfinished")
+        work = out.with_name(out.name + UNFINISHED)
         _begin(work, source.listing)
         found, refused, thumbnails = _read(source, work, workers, progress)
         place = _place(source, found, refused, _copies(work, thumbnails))
@@ -338,7 +353,7 @@ def _put(work: Path, out: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
-    old = out.with_name(f"{out.name}.old")
+    old = out.with_name(out.name + OLD)
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():
         out.rename(old)
