@@ -1,6 +1,8 @@
 """Prepared data opened: slices come from the map when they are asked for, and not before."""
 
+import copy
 import mmap
+import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -32,7 +34,18 @@ class Mapped(Sequence[Slice]):
         self, folder: Path, rows: range, index: NDArray[np.void], *, checked: bool
     ) -> None:
         self.folder, self.rows, self.table, self.checked = folder, rows, index, checked
-        self._shard = lru_cache(OPEN_SHARDS)(lambda number: _Shard(folder / shard_name(number)))
+        stood = os.stat(folder)
+
+        def opened(number: int) -> _Shard:
+            shard = _Shard(folder / shard_name(number))
+            # Shards of data that were prepared anew do not fit an index that was read before.
+            if not os.path.samestat(os.stat(folder), stood):
+                raise UsageError(
+                    f"the data of {folder} were prepared anew while they were in use; start again"
+                )
+            return shard
+
+        self._shard = lru_cache(OPEN_SHARDS)(opened)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -43,7 +56,9 @@ class Mapped(Sequence[Slice]):
     def __getitem__(self, place: slice) -> "Mapped": ...
     def __getitem__(self, place: int | slice) -> "Slice | Mapped":
         if isinstance(place, slice):
-            return Mapped(self.folder, self.rows[place], self.table, checked=self.checked)
+            part = copy.copy(self)
+            part.rows = self.rows[place]
+            return part
         row = self.table[self.rows[place]]
         position = float(row["position_mm"])
         found = Slice(

@@ -120,7 +120,7 @@ def prepare(
         counts = (len(source.names), len({one.file for one in found}))
         write_index(work, place, thumbnails, counts, source.digest)
         _put(work, out)
-    return open_prepared(out, source.names)
+        return open_prepared(out, source.names)
 
 
 # ---- What there is to read -------------------------------------------------------------------
