@@ -124,8 +124,8 @@ def list_(as_json: bool) -> None:
 def verify(name: str, as_json: bool) -> int:
     """Hold pixels against their digests, and splits against each other.
 
-    DATA is a folder of CT with a manifest.csv that has digests, a prepared folder, or a name that
-    `data list` prints.
+    DATA is a folder of CT that has a manifest.csv with digests or was prepared, a prepared folder,
+    or a name that `data list` prints.
     """
     from denoisebench.cli.progress import Display
     from denoisebench.data.fetch import known
@@ -137,9 +137,14 @@ def verify(name: str, as_json: bool) -> int:
     with Display() as display:
         found = []
         if not layout.is_prepared(place):
-            found.append(("files", verify_files(place, display.reading)))
-            if not found[0][1].problems:
-                dataset, place = prepare.open_folder(place), prepare.cached(place)
+            try:
+                found.append(("files", verify_files(place, display.reading)))
+            except UsageError:  # its files have no digests; what was prepared of them has
+                if not layout.is_prepared(prepare.cached(place)):
+                    raise
+            if not any(one.problems for _, one in found):
+                dataset = prepare.open_folder(place, progress=display.reading)
+                place = prepare.cached(place)
                 display.data(dataset)
         if layout.is_prepared(place):
             found.append(("prepared", verify_prepared(place, display.verifying)))
@@ -151,7 +156,8 @@ def verify(name: str, as_json: bool) -> int:
         lines += [f"  {problem}" for problem in one.problems]
     right = not any(one.problems for _, one in found)
     if right:
-        lines.append("no patient and no slice is in two splits")
+        body = layout.read_record(place).of_one_body
+        lines.append(f"no {'' if body else 'patient and no '}slice is in two splits")
         digests = layout.read_array(place / layout.INDEX_FILE)["digest"]
         public = known.resemble(digest.tobytes().hex() for digest in digests)
         if public:

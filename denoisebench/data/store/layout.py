@@ -14,6 +14,7 @@ from denoisebench.errors import UsageError
 
 RECORD, INDEX_FILE, THUMBNAILS = "prepared.json", "index.npy", "thumbnails.npy"
 LARGEST_RECORD = 512 << 20  # bytes; a million files set aside take 100 MB
+SAME_BODY = "train, val and test are blocks of the same body"  # in the note on such a split
 SHARD_HEADER = 128  # bytes of a one-dimensional .npy before its values, whatever its length
 
 INDEX = np.dtype(
@@ -84,6 +85,11 @@ class Prepared(BaseModel):
     source: str
     index_digest: str
     made: date
+
+    @property
+    def of_one_body(self) -> bool:
+        """Whether patients are in several splits, by blocks: there were too few for more."""
+        return any(SAME_BODY in note for note in self.notes)
 
 
 def is_prepared(folder: Path) -> bool:

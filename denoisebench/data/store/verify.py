@@ -47,7 +47,7 @@ def verify_files(folder: Path, progress: Progress | None = None) -> Verified:
     if not (folder / manifest.NAME).is_file():
         raise UsageError(
             f"'{folder}' has no {manifest.NAME} to hold it against; "
-            "denoisebench data prepare keeps digests of any folder"
+            "denoisebench data prepare keeps digests of any folder, and then they are verified"
         )
     rows = [row for row in manifest.read_manifest(folder) if row.digest]
     if not rows:
@@ -114,7 +114,7 @@ def _files(folder: Path, record: Prepared) -> list[str]:
 def _leaks(folder: Path, record: Prepared, splits: dict[str, Mapped]) -> list[str]:
     problems = []
     table = splits["train"].table
-    if not any("blocks of the same body" in note for note in record.notes):
+    if not record.of_one_body:
         of = {name: set(slices.patients) for name, slices in splits.items()}
         problems = [
             f"{len(of[one] & of[other])} patients are in {one} and in {other}"

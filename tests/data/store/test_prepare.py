@@ -188,6 +188,23 @@ def test_what_is_half_made_or_damaged_in_the_cache_is_not_opened_and_hides_nothi
     assert find_prepared(name) is None
 
 
+@pytest.mark.parametrize(
+    ("patients", "said"),
+    [("abc", "no patient and no slice is in two splits"), ("a", "no slice is in two splits")],
+)
+def test_a_folder_without_digests_is_verified_once_it_is_prepared(
+    tmp_path: Path, made: ModuleType, patients: str, said: str
+) -> None:
+    folder = made.patients(tmp_path / "ct", patients, slices=24)
+    command = [sys.executable, "-m", "denoisebench", "data", "verify", str(folder)]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "data prepare keeps digests of any folder" in refused.stderr
+    count = sum(len(open_folder(folder).slices(name)) for name in SPLITS)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{count} of {count} slices equal their digests", said]
+
+
 def test_a_place_that_holds_something_else_is_left_alone(tmp_path: Path, made: ModuleType) -> None:
     folder = made.patients(tmp_path / "ct", "abc")
     mine = tmp_path / "mine"
