@@ -22,6 +22,7 @@ from typing import IO, Self
 
 from denoisebench.data.intake.child import Answer, Batch, Facts, read_batch
 from denoisebench.errors import Unavailable
+from denoisebench.workers import cores
 
 Progress = Callable[[int, int], None]  # files done, files in all
 
@@ -50,7 +51,7 @@ def read_batches(
         Unavailable: a shard cannot be written; the disk is full, say.
     """
     total, done = sum(len(batch.paths) for batch in batches), 0
-    count = _cores() if workers is None else workers
+    count = cores() if workers is None else workers
     count = min(count, MOST_WORKERS, len(batches), -(-total // FILES_PER_WORKER))
     events: SimpleQueue[tuple[int, list[Answer] | BaseException] | None] = SimpleQueue()
     with contextlib.ExitStack() as stack:
@@ -102,17 +103,11 @@ def read_files(
     progress: Progress | None = None,
 ) -> list[Answer]:
     """Read files and keep no pixel: what each holds, in the order given. See `Batch`."""
-    step = max(1, min(64, -(-len(paths) // (4 * _cores()))))
+    step = max(1, min(64, -(-len(paths) // (4 * cores()))))
     parts = [paths[start : start + step] for start in range(0, len(paths), step)]
     batches = [Batch(part, who=who) for part in parts]
     found = dict(read_batches(folder, batches, workers=workers, progress=progress))
     return [answer for number in range(len(batches)) for answer in found[number]]
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Reader:
