@@ -146,6 +146,8 @@ class _Reader:
         end, left = batch.start, list(batch.paths)
         while left:
             if not (self.wanted and self._start()):
+                if self.closed.is_set():
+                    raise InterruptedError
                 with _Reader.here:
                     for answer in read_batch(folder, replace(batch, paths=left, start=end)):
                         if self.closed.is_set():
@@ -220,6 +222,8 @@ class _Reader:
                 env=environment,
                 start_new_session=True,  # Ctrl-C is ours to pass on
             )
+            if self.closed.is_set():  # since it was asked: `close` found no child to end
+                self.child.kill()
             assert self.child.stdin is not None
             assert self.child.stdout is not None
             self.child.stdin.write(json.dumps(sys.path).encode() + b"\n")
