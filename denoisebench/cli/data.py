@@ -98,7 +98,7 @@ def list_(as_json: bool) -> None:
 
     entries, lines = [], [f"{'phantom':<16} embedded"]
     for name in known.names():
-        there = (known.default_folder(name) / "manifest.csv").is_file()
+        there = known.is_fetched(name)
         what = known.default_folder(name) if there else f"denoisebench data fetch {name}"
         lines.append(f"{name:<16} public: {what}")
     for place in store.in_cache():
