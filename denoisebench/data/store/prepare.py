@@ -102,10 +102,11 @@ def prepare(
         progress: called with files done and files in all.
 
     Raises:
-        UsageError: no folder, a wrong manifest, slices that cannot fill three splits, or a leak
-            from split to split.
+        UsageError: no folder, prepared data, one that `out` lies in, a wrong manifest, slices that
+            cannot fill three splits, or a leak from split to split.
         Unavailable: it cannot be written; what was read stays, and the same call goes on.
     """
+    _refuse(folder, out)
     source = _look(folder)
     if out.exists() and not layout.is_prepared(out):
         if not out.is_dir() or any(out.iterdir()):
@@ -122,6 +123,16 @@ def prepare(
         write_index(work, place, thumbnails, counts, source.digest)
         _put(work, out)
         return open_prepared(out, source.names)
+
+
+def _refuse(folder: Path, out: Path) -> None:
+    if layout.is_prepared(folder):
+        raise UsageError(f"'{folder}' is prepared already; --data '{folder}' opens it")
+    if out.resolve().is_relative_to(folder.resolve()):  # it would be another folder each time
+        raise UsageError(
+            f"'{out}' lies in '{folder}', all of which is read; name a place outside "
+            "(--out DIR, or DENOISEBENCH_HOME for the cache)"
+        )
 
 
 # ---- What there is to read -------------------------------------------------------------------

@@ -216,6 +216,19 @@ def test_a_place_that_holds_something_else_is_left_alone(tmp_path: Path, made: M
     assert [path.name for path in mine.iterdir()] == ["thesis.tex"]
 
 
+def test_prepared_data_and_a_place_among_the_files_are_refused(
+    tmp_path: Path, made: ModuleType
+) -> None:
+    folder = made.patients(tmp_path / "ct", "abc")
+    with pytest.raises(UsageError, match=r"lies in '.*ct', all of which is read; name a place out"):
+        prepare(folder, folder / "out")
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b", "c"]
+    prepare(folder, tmp_path / "out")
+    with pytest.raises(UsageError, match=r"is prepared already; --data '.*out' opens it"):
+        prepare(tmp_path / "out", tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
 def test_a_wrong_folder_leaves_nothing_at_its_place(tmp_path: Path, made: ModuleType) -> None:
     made.write(tmp_path / "ct" / "mr.dcm", Modality="MR")
     with pytest.raises(UsageError, match="not CT: modality MR"):
