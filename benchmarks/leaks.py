@@ -40,7 +40,7 @@ HU = NDArray[np.int16]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="phantom", help="a folder, or phantom")
-    parser.add_argument("--every", type=int, default=1, help="copy every so manieth slice")
+    parser.add_argument("--every", type=int, default=1, help="copy every N-th slice only")
     parser.add_argument("--sizes", type=int, nargs="+", help="thumbnails; prints the cost alone")
     asked = parser.parse_args()
     data = open_data(asked.data)

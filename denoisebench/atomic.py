@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(path)
-            _flush(path.parent)
+            flush(path.parent)
         except BaseException:
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
@@ -79,6 +79,16 @@ def clean(folder: Path) -> None:
             left.unlink(missing_ok=True)
 
 
+def flush(folder: Path) -> None:
+    """Bring a folder's names to the disk, where the system can (Windows does so by itself)."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _refusal(error: BaseException) -> OSError | None:
     """Find the system's refusal; torch's writer raises an error of its own over it."""
     if isinstance(error, Unavailable):  # told already
@@ -87,16 +97,6 @@ def _refusal(error: BaseException) -> OSError | None:
     while seen is not None and not isinstance(seen, OSError):
         seen = seen.__context__
     return seen
-
-
-def _flush(folder: Path) -> None:
-    """Bring a folder's names to the disk, where the system can (Windows does so by itself)."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _shown(path: Path) -> str:

@@ -53,6 +53,13 @@ def _safe_path() -> Iterator[None]:
                 os.environ["PYTHONSAFEPATH"] = before
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def begin() -> None:
     """Start a worker's life: to be a pool's initializer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides

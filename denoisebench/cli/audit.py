@@ -21,7 +21,7 @@ SLOW_SECONDS = 1.0  # a slice; an audit denoises some two hundred
 @click.command()
 @click.argument("run")
 @click.option("--data", default="phantom", show_default=True, metavar="DIR",
-              help="What the run was scored on: phantom, or a folder of DICOM CT.")  # fmt: skip
+              help="What the run was scored on, as run --data names it.")  # fmt: skip
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
               metavar="DIR", help="Where run folders stand.")  # fmt: skip
 @click.option("--slices", type=click.IntRange(min=2), help="Of the test split; 12.")

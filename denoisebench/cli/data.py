@@ -11,6 +11,7 @@ from rich.markup import escape
 from denoisebench.cli import options
 from denoisebench.cli.data_fetch import fetch
 from denoisebench.data.split import SPLITS
+from denoisebench.errors import UsageError
 
 if TYPE_CHECKING:
     from denoisebench.data.dataset import DataSet
@@ -93,25 +94,27 @@ def list_(as_json: bool) -> None:
     """Say which data sets are on this machine."""
     from denoisebench.data.fetch import known
     from denoisebench.data.store import layout
-    from denoisebench.data.store.prepare import prepared_home
+    from denoisebench.data.store import prepare as store
 
     entries, lines = [], [f"{'phantom':<16} embedded"]
     for name in known.names():
-        there = (known.default_folder(name) / "manifest.csv").is_file()
+        there = known.is_fetched(name)
         what = known.default_folder(name) if there else f"denoisebench data fetch {name}"
         lines.append(f"{name:<16} public: {what}")
-    for place in sorted(prepared_home().glob("*")):
-        if place.name.endswith(".unfinished"):
-            lines.append(f"{'unfinished':<16} {place}")
-        elif layout.is_prepared(place):
+    for place in store.in_cache():
+        try:
             record = layout.read_record(place)
-            facts = _facts(place, record)
-            entries.append(facts)
-            licences = ", ".join(name for name in record.licences if name) or "licence unknown"
-            lines.append(
-                f"{record.name:<16} {sum(record.slices)} slices, {sum(record.patients)} patients, "
-                f"{facts['bytes'] / 2**30:.2f} GiB, {licences}, {record.made}  {place}"
-            )
+        except UsageError as problem:
+            lines.append(f"{'damaged':<16} {problem}")
+            continue
+        facts = _facts(place, record)
+        entries.append(facts)
+        licences = ", ".join(name for name in record.licences if name) or "licence unknown"
+        lines.append(
+            f"{record.name:<16} {sum(record.slices)} slices, {sum(record.patients)} patients, "
+            f"{facts['bytes'] / 2**30:.2f} GiB, {licences}, {record.made}  {place}"
+        )
+    lines += [f"{'unfinished':<16} {place}" for place in store.unfinished()]
     click.echo(json.dumps(entries, indent=1) if as_json else "\n".join(lines))
 
 
@@ -121,8 +124,8 @@ def list_(as_json: bool) -> None:
 def verify(name: str, as_json: bool) -> int:
     """Hold pixels against their digests, and splits against each other.
 
-    DATA is a folder of CT with a manifest.csv that has digests, a prepared folder, or a name that
-    `data list` prints.
+    DATA is a folder of CT that has a manifest.csv with digests or was prepared, a prepared folder,
+    or a name that `data list` prints.
     """
     from denoisebench.cli.progress import Display
     from denoisebench.data.fetch import known
@@ -134,9 +137,14 @@ def verify(name: str, as_json: bool) -> int:
     with Display() as display:
         found = []
         if not layout.is_prepared(place):
-            found.append(("files", verify_files(place, display.reading)))
-            if not found[0][1].problems:
-                dataset, place = prepare.open_folder(place), prepare.cached(place)
+            try:
+                found.append(("files", verify_files(place, display.reading)))
+            except UsageError:  # its files have no digests; what was prepared of them has
+                if not layout.is_prepared(prepare.cached(place)):
+                    raise
+            if not any(one.problems for _, one in found):
+                dataset = prepare.open_folder(place, progress=display.reading)
+                place = prepare.cached(place)
                 display.data(dataset)
         if layout.is_prepared(place):
             found.append(("prepared", verify_prepared(place, display.verifying)))
@@ -148,7 +156,8 @@ def verify(name: str, as_json: bool) -> int:
         lines += [f"  {problem}" for problem in one.problems]
     right = not any(one.problems for _, one in found)
     if right:
-        lines.append("no patient and no slice is in two splits")
+        body = layout.read_record(place).of_one_body
+        lines.append(f"no {'' if body else 'patient and no '}slice is in two splits")
         digests = layout.read_array(place / layout.INDEX_FILE)["digest"]
         public = known.resemble(digest.tobytes().hex() for digest in digests)
         if public:

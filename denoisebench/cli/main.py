@@ -46,7 +46,7 @@ def group() -> None:
     """Train CT denoisers, score them beside BM3D on unseen patients, and rank them.
 
     `denoisebench run --gen unet7 --loss cgan+l1` trains the system of a 2017 study on an embedded
-    phantom; `--data DIR` does the same on a folder of DICOM.
+    phantom; `--data DIR` does the same on a folder of CT.
     """
 
 

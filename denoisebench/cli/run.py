@@ -28,7 +28,7 @@ OPTION_PANELS = {
 @click.option("--baseline", metavar="EXPR", help="Score a baseline such as bm3d instead.")
 @options.plugin
 @click.option("--data", default="phantom", show_default=True, metavar="DIR",
-              help="phantom, tcia-mini, or a folder of CT.")  # fmt: skip
+              help="phantom, a name of denoisebench data list, or a folder of CT.")  # fmt: skip
 @click.option("--task", default="ct-sigma50", show_default=True, help="Window, noise, metrics.")
 @click.option("--minutes", type=float, help="Train for so long.")
 @click.option("--steps", type=int, help="Train for so many batches.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
               metavar="DIR", help="Where run folders stand.")  # fmt: skip
 @click.option("--data", default="phantom", show_default=True, metavar="DIR",
-              help="What the run was scored on: phantom, or a folder of DICOM CT.")  # fmt: skip
+              help="What the run was scored on, as run --data names it.")  # fmt: skip
 @click.option("--slices", type=click.IntRange(min=1), metavar="N",
               help="Measure so many slices, chosen in secret; all if left out.")  # fmt: skip
 @options.scored_task

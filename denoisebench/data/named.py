@@ -44,7 +44,7 @@ def folder_of(name: str) -> Path:
     if folder.is_dir():
         return folder
     public = name in known.names()
-    if public and (known.default_folder(name) / "manifest.csv").is_file():
+    if public and known.is_fetched(name):
         return known.default_folder(name)
     prepared = find_prepared(name)
     if prepared is not None:

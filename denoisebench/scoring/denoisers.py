@@ -23,8 +23,7 @@ from denoisebench import atomic
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
-from denoisebench.scoring.environment import cores
-from denoisebench.workers import Spawning, begin
+from denoisebench.workers import Spawning, begin, cores
 
 if TYPE_CHECKING:
     import torch

@@ -1,6 +1,5 @@
 """The machine and the libraries behind a result."""
 
-import os
 import platform
 import re
 import sys
@@ -8,6 +7,8 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from denoisebench.workers import cores
 
 if TYPE_CHECKING:
     import torch
@@ -32,13 +33,6 @@ def environment() -> dict[str, Any]:
         "cuda": torch.version.cuda if cuda else None,
         "packages": {name: _version(name) for name in PACKAGES},
     }
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def device_name(device: "torch.device") -> str:

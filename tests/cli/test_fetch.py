@@ -7,6 +7,7 @@ import pytest
 
 from denoisebench.cli import data_fetch
 from denoisebench.data.fetch import known, transfer
+from denoisebench.lock import LOCK
 
 
 def test_an_unknown_name_names_the_nearest(denoisebench):
@@ -56,7 +57,7 @@ def test_a_machine_without_a_network_gets_one_line(denoisebench, monkeypatch, tm
     assert error.startswith(
         f"Error: {words[0]}: the archive cannot be reached (127.0.0.1: Connection refused); 0 of "
     )
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {".fetch.lock"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {LOCK}
 
 
 def test_what_could_not_be_had_is_named_and_the_exit_code_is_1(denoisebench, monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from denoisebench.scoring.environment import cores
+from denoisebench.workers import cores
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="children are found in /proc")
 

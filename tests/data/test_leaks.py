@@ -82,13 +82,6 @@ def test_twenty_of_twenty_planted_leaks_are_found_and_nothing_else(
     assert hunt(*planted) == (EVERY, 0)
 
 
-def test_twenty_of_twenty_planted_leaks_are_found_in_real_ct_and_nothing_else(
-    real: Places, made: ModuleType, tmp_path: Path
-) -> None:
-    sown = plant(sorted(real), tmp_path, made)
-    assert hunt({**real, **opened(tmp_path)}, sown) == (EVERY, 0)
-
-
 def test_no_two_slices_of_real_ct_are_copies_even_of_one_scan(real: Places) -> None:
     # those of one scan lie at least 6 mm apart
     assert len(real) == 236

@@ -2,10 +2,10 @@
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from denoisebench.atomic import write_text
 from denoisebench.data.fetch.known import LICENCES, Known, Row, citations
 from denoisebench.data.fetch.ledger import Entry
 from denoisebench.data.intake import manifest
@@ -32,8 +32,8 @@ def write_terms(folder: Path, facts: Known) -> None:
         f"Split: {facts.split}.",
         "",
     ]
-    write(folder / "LICENCES.md", "\n".join(lines))
-    write(folder / "CITATION.bib", citations_of(facts))
+    write_text(folder / "LICENCES.md", "\n".join(lines))
+    write_text(folder / "CITATION.bib", citations_of(facts))
 
 
 def citations_of(facts: Known) -> str:
@@ -59,11 +59,4 @@ def write_manifest(folder: Path, held: Iterable[tuple[Row, Sequence[Entry]]]) ->
         for entry in entries:
             if not entry.set_aside:
                 writer.writerow([entry.path, row.split, row.patient, entry.pixel_sha256])
-    write(folder / manifest.NAME, text.getvalue())
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8", newline="")
-    os.replace(beside, path)
+    write_text(folder / manifest.NAME, text.getvalue())

@@ -13,12 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from denoisebench import atomic, lock
 from denoisebench.data.fetch import beside, idc, ledger, tcia
 from denoisebench.data.fetch.known import Known, Row
 from denoisebench.data.fetch.ledger import Entry, Ledger
-from denoisebench.data.fetch.transfer import CONNECTIONS, Away, Lost, Transfer, full
+from denoisebench.data.fetch.transfer import CONNECTIONS, Away, Lost, Transfer
 from denoisebench.data.fetch.wanted import Files, Wanted, place
 from denoisebench.data.intake.child import Answer
 from denoisebench.data.intake.manifest import NAME as MANIFEST
@@ -28,7 +27,6 @@ from denoisebench.errors import Unavailable, UsageError
 Progress = Callable[[int, int], None]  # slices that came, slices in all
 
 INCOMING = ".incoming"
-LOCK = ".fetch.lock"
 BATCH = 64  # slices that are read at once, while the next ones come
 READERS: int | None = None  # child processes; one a core
 SPARE_BYTES = 64 << 20  # beside the files themselves
@@ -80,7 +78,7 @@ def fetch(
         progress: called as slices come, before they are read.
 
     Raises:
-        UsageError: the folder holds other data, or another fetch is at work in it.
+        UsageError: the folder holds other data, or another process is at work in it.
         Unavailable: the archive cannot be reached, or the disk is full; what came stays.
     """
     if folder.exists() and not folder.is_dir():
@@ -89,22 +87,16 @@ def fetch(
         raise UsageError(f"'{folder}' holds a {MANIFEST} of its own; give an empty folder")
     if via is not None and via not in facts.archives:
         raise UsageError(f"{facts.name} comes via {' or '.join(facts.archives)}, not via {via}")
-    transfer = Transfer()
-    try:
-        (folder / INCOMING).mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK, blocking=False):
-            try:
-                shutil.rmtree(folder / INCOMING)  # what a killed fetch left
-                (folder / INCOMING).mkdir()
-                job = Job(facts, folder, Ledger(folder), transfer, rows, progress)
-                return _fetch(job, via or facts.archives[0], url)
-            finally:
-                transfer.close()
-                shutil.rmtree(folder / INCOMING, ignore_errors=True)
-    except Timeout:
-        raise UsageError(f"another fetch is at work in '{folder}'; let it end") from None
-    except OSError as problem:
-        raise full(folder, problem) from None
+    with lock.alone(folder), atomic.told(folder):
+        transfer = Transfer()
+        try:
+            shutil.rmtree(folder / INCOMING, ignore_errors=True)  # what a killed fetch left
+            (folder / INCOMING).mkdir()
+            job = Job(facts, folder, Ledger(folder), transfer, rows, progress)
+            return _fetch(job, via or facts.archives[0], url)
+        finally:
+            transfer.close()
+            shutil.rmtree(folder / INCOMING, ignore_errors=True)
 
 
 def _fetch(job: "Job", via: str, url: str | None) -> Fetched:

@@ -15,6 +15,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from denoisebench import tomlfile
+from denoisebench.data.fetch import ledger
+from denoisebench.data.intake import manifest
 from denoisebench.data.split import SPLITS
 from denoisebench.errors import UsageError
 from denoisebench.home import home, registry_folder
@@ -141,6 +143,11 @@ def default_folder(name: str) -> Path:
     return home() / "data" / "fetched" / name
 
 
+def is_fetched(name: str) -> bool:
+    """Tell whether all that was asked for of a data set stands in its default folder."""
+    return (default_folder(name) / manifest.NAME).is_file()
+
+
 def fetched_folder(name: str) -> Path:
     """Return the folder of a data set that was fetched, for `open_folder`.
 
@@ -148,8 +155,8 @@ def fetched_folder(name: str) -> Path:
         UsageError: it is not on this machine, or not all of it is.
     """
     folder = default_folder(name)
-    if not (folder / "manifest.csv").is_file():
-        part = (folder / "digests.csv").is_file()
+    if not is_fetched(name):
+        part = (folder / ledger.NAME).is_file()
         where = "is on this machine in part only" if part else "is not on this machine"
         raise UsageError(f"{name} {where}; denoisebench data fetch {name}")
     return folder

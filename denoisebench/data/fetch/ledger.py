@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+from denoisebench.atomic import write_text
+
 NAME = "digests.csv"
 
 
@@ -74,15 +76,16 @@ class Ledger:
             return
         with open(self.path, "a", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(astuple(entry) for entry in found)
+            file.flush()
+            os.fsync(file.fileno())
 
     def _take(self, entry: Entry) -> None:
         self.entries[entry.path] = entry
         self.inside[entry.path.rpartition("/")[0]].add(entry.path)
 
     def _rewrite(self) -> None:
-        beside = self.path.with_suffix(".part")
-        with open(beside, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(HEADER)
-            writer.writerows(astuple(entry) for entry in self.entries.values())
-        os.replace(beside, self.path)
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(HEADER)
+        writer.writerows(astuple(entry) for entry in self.entries.values())
+        write_text(self.path, text.getvalue())

@@ -25,7 +25,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util.retry import Retry
 
-from denoisebench.errors import Unavailable
+from denoisebench import atomic
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 30.0  # without a byte
@@ -91,7 +91,8 @@ class Transfer:
             self._write(answer, path, size, md5)
 
         try:
-            self._try(url, take)
+            with atomic.told(path):
+                self._try(url, take)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -157,16 +158,11 @@ class Transfer:
 
     def _write(self, answer: requests.Response, path: Path, size: int, md5: str) -> None:
         digest, here = hashlib.md5(usedforsecurity=False), 0
-        try:
-            with open(path, "wb") as file:
-                for chunk in self._body(answer, size or LARGEST):
-                    digest.update(chunk)
-                    here += len(chunk)
-                    file.write(chunk)
-        except (requests.RequestException, HTTPError):  # kinds of OSError, some of them
-            raise
-        except OSError as problem:
-            raise full(path.parent, problem) from None
+        with open(path, "wb") as file:
+            for chunk in self._body(answer, size or LARGEST):
+                digest.update(chunk)
+                here += len(chunk)
+                file.write(chunk)
         if size and here != size:
             raise ProtocolError(f"cut off after {here} of {size} bytes")
         if md5 and digest.hexdigest() != md5:
@@ -187,11 +183,6 @@ class Transfer:
             yield bytes(chunk)
         if here < promised:
             raise ProtocolError(f"cut off after {here} of {promised} bytes")
-
-
-def full(folder: Path, problem: OSError) -> Unavailable:
-    """Return what to say of a folder that cannot be written to."""
-    return Unavailable(f"cannot write to '{folder}': {problem.strerror or problem}")
 
 
 def _reason(problem: Exception, host: str) -> Lost | Away:

@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from denoisebench import atomic
 from denoisebench.data.intake import dicom, nifti
 from denoisebench.data.intake.raw import NotCT, Raw
 from denoisebench.data.leaks import thumbnail
-from denoisebench.errors import Unavailable
+from denoisebench.errors import Unavailable, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Facts:
 
     Attributes:
         patient_id, series_uid, frame, position_mm, spacing_mm, thickness_mm, digest: see
-            `dicom.Raw`.
+            `raw.Raw`.
         rows, columns: its size.
         offset: where in its shard the pixels begin, in bytes; 0 where none was asked for.
         thumbnail: see `leaks.thumbnail`; bytes in base64.
@@ -86,7 +87,7 @@ def serve() -> None:
                     _send(out, {"reason": answer})
                 else:
                     _send(out, {"slices": [asdict(facts) for facts in answer]})
-        except Unavailable as problem:
+        except (Unavailable, UsageError) as problem:
             _send(out, {"full": str(problem)})
 
 
@@ -105,9 +106,8 @@ def read_batch(folder: Path, batch: Batch) -> Iterator[Answer]:
         pixels: IO[bytes] | None = None
         end = batch.start
         if batch.shard is not None:
-            with writing():
-                descriptor = os.open(batch.shard, os.O_RDWR | os.O_CREAT, 0o600)
-                pixels = stack.enter_context(os.fdopen(descriptor, "r+b"))
+            with atomic.told(batch.shard):
+                pixels = stack.enter_context(open(batch.shard, "r+b", opener=_private))
                 pixels.truncate(end)
                 pixels.seek(end)
         for path in batch.paths:
@@ -121,22 +121,26 @@ def read_batch(folder: Path, batch: Batch) -> Iterator[Answer]:
             yield answer
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o600)
+
+
 def _answer(path: Path, pixels: IO[bytes] | None, end: int) -> Answer:
     found: list[Facts] = []
     try:
         for raw in (nifti if _is_nifti(path) else dicom).slices(path):
             facts = _facts(raw, end)
             if pixels is not None:
-                with writing():
+                with atomic.told(Path(pixels.name)):
                     pixels.write(raw.hu.astype("<i2", copy=False).data)
                 end = facts.end
             found.append(facts)
         if pixels is not None:
-            with writing():
+            with atomic.told(Path(pixels.name)):
                 pixels.flush()
     except NotCT as refusal:
         if pixels is not None and found:
-            with writing():
+            with atomic.told(Path(pixels.name)):
                 pixels.truncate(found[0].offset)
                 pixels.seek(found[0].offset)
         return refusal.reason
@@ -154,15 +158,3 @@ def _facts(raw: Raw, offset: int) -> Facts:
         raw.thickness_mm, raw.digest, rows, columns, offset,
         base64.b64encode(thumbnail(raw.hu).astype("<i2").tobytes()).decode(),
     )  # fmt: skip
-
-
-@contextlib.contextmanager
-def writing() -> Iterator[None]:
-    """Tell a disk that cannot be written from a file that cannot be read."""
-    try:
-        yield
-    except OSError as problem:
-        reason = os.strerror(problem.errno or 5)
-        raise Unavailable(
-            f"prepared data cannot be written: {reason}; mend it, and the same command goes on"
-        ) from None

@@ -22,6 +22,7 @@ from typing import IO, Self
 
 from denoisebench.data.intake.child import Answer, Batch, Facts, read_batch
 from denoisebench.errors import Unavailable
+from denoisebench.workers import cores
 
 Progress = Callable[[int, int], None]  # files done, files in all
 
@@ -51,7 +52,7 @@ def read_batches(
         Unavailable: a shard cannot be written; the disk is full, say.
     """
     total, done = sum(len(batch.paths) for batch in batches), 0
-    count = _cores() if workers is None else workers
+    count = cores() if workers is None else workers
     count = min(count, MOST_WORKERS, len(batches), -(-total // FILES_PER_WORKER))
     events: SimpleQueue[tuple[int, list[Answer] | BaseException] | None] = SimpleQueue()
     with contextlib.ExitStack() as stack:
@@ -103,17 +104,11 @@ def read_files(
     progress: Progress | None = None,
 ) -> list[Answer]:
     """Read files and keep no pixel: what each holds, in the order given. See `Batch`."""
-    step = max(1, min(64, -(-len(paths) // (4 * _cores()))))
+    step = max(1, min(64, -(-len(paths) // (4 * cores()))))
     parts = [paths[start : start + step] for start in range(0, len(paths), step)]
     batches = [Batch(part, who=who) for part in parts]
     found = dict(read_batches(folder, batches, workers=workers, progress=progress))
     return [answer for number in range(len(batches)) for answer in found[number]]
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Reader:
@@ -152,6 +147,8 @@ class _Reader:
         end, left = batch.start, list(batch.paths)
         while left:
             if not (self.wanted and self._start()):
+                if self.closed.is_set():
+                    raise InterruptedError
                 with _Reader.here:
                     for answer in read_batch(folder, replace(batch, paths=left, start=end)):
                         if self.closed.is_set():
@@ -226,6 +223,8 @@ class _Reader:
                 env=environment,
                 start_new_session=True,  # Ctrl-C is ours to pass on
             )
+            if self.closed.is_set():  # since it was asked: `close` found no child to end
+                self.child.kill()
             assert self.child.stdin is not None
             assert self.child.stdout is not None
             self.child.stdin.write(json.dumps(sys.path).encode() + b"\n")

@@ -5,13 +5,13 @@ noisy ones are held to one measure.
 """
 
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from denoisebench.data.leaks.means import UNIT, means, turned
+from denoisebench.data.scan import digest_of
 
 FINE = 64  # cells; no slice of CT is smaller
 BODY_HU = -900
@@ -29,13 +29,13 @@ class Sight:
         shape: of the slice.
         grid: (64, 64) in 1/16 HU.
         step: between neighbours in the body, the median, HU.
-        digest: of all pixels, where too few show a body.
+        digest: of all pixels where too few show a body, else "".
     """
 
     shape: tuple[int, ...]
     grid: NDArray[np.int16]
     step: float
-    digest: bytes
+    digest: str
 
     @classmethod
     def of(cls, hu: NDArray[np.int16]) -> "Sight":
@@ -45,7 +45,7 @@ class Sight:
         steps = np.abs(np.diff(grid, axis=1))[body[:, 1:] & body[:, :-1]]
         step = float(np.median(steps)) / UNIT if steps.size else 0.0
         empty = body.mean() < BODY_SHARE
-        return cls(hu.shape, grid, step, sha256(hu.tobytes()).digest() if empty else b"")
+        return cls(hu.shape, grid, step, digest_of(hu) if empty else "")
 
 
 def difference(first: Sight, second: Sight, turn: int) -> float | None:

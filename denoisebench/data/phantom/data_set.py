@@ -1,7 +1,6 @@
 """The data set `phantom`: procedural torsos, drawn once and kept in the cache folder."""
 
 import hashlib
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from denoisebench import atomic
 from denoisebench.data.dataset import DataSet
 from denoisebench.data.phantom import draw, spacing_mm
 from denoisebench.data.scan import Slice
@@ -91,11 +91,10 @@ def _drawn(
             result[row] = image
             if progress:
                 progress(row + 1, len(wanted))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.writing")
-    with beside.open("wb") as file:
+    with atomic.told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as file:
         np.save(file, result)
-    beside.replace(path)
     return result
 
 

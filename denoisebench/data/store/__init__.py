@@ -6,5 +6,5 @@ A folder:
     shard-00000.npy …: HU as int16, one slice after the other.
     prepared.json: what it is; written last.
 
-It holds pseudonyms where the files held patients, and no path, date or UID.
+It holds pseudonyms where the files held patients, and no path, date or UID of theirs.
 """

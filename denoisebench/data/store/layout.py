@@ -2,6 +2,7 @@
 
 import os
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from denoisebench.errors import UsageError
 
 RECORD, INDEX_FILE, THUMBNAILS = "prepared.json", "index.npy", "thumbnails.npy"
 LARGEST_RECORD = 512 << 20  # bytes; a million files set aside take 100 MB
+SAME_BODY = "train, val and test are blocks of the same body"  # in the note on such a split
 SHARD_HEADER = 128  # bytes of a one-dimensional .npy before its values, whatever its length
 
 INDEX = np.dtype(
@@ -85,6 +87,11 @@ class Prepared(BaseModel):
     index_digest: str
     made: date
 
+    @property
+    def of_one_body(self) -> bool:
+        """Whether patients are in several splits, by blocks: there were too few for more."""
+        return any(SAME_BODY in note for note in self.notes)
+
 
 def is_prepared(folder: Path) -> bool:
     """Tell whether a folder is prepared data."""
@@ -126,24 +133,37 @@ def read_array(path: Path) -> NDArray[Any]:
     try:
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except Exception as problem:  # NumPy's parser of a damaged header raises whatever it meets
-        number = problem.errno if isinstance(problem, OSError) else None
-        reason = os.strerror(number) if number else "damaged"
-        raise UsageError(
-            f"{path.name} of the prepared data {path.parent} cannot be read ({reason}); "
-            "denoisebench data prepare makes it again"
-        ) from None
+        raise unreadable(path, problem) from None
+
+
+def unreadable(path: Path, problem: Exception | None = None) -> UsageError:
+    """Return what to say of a file of prepared data that the system, or its contents, refuse."""
+    number = problem.errno if isinstance(problem, OSError) else None
+    reason = os.strerror(number) if number else "damaged"
+    return UsageError(
+        f"{path.name} of the prepared data {path.parent} cannot be read ({reason}); "
+        "denoisebench data prepare makes it again"
+    )
+
+
+def shard_header(size: int) -> bytes:
+    """Return the first bytes of a shard whose file has `size` bytes, as .npy has them."""
+    count = (size - SHARD_HEADER) // 2
+    written = BytesIO()
+    header = {"descr": "<i2", "fortran_order": False, "shape": (count,)}
+    np.lib.format.write_array_header_1_0(written, header)
+    assert written.tell() == SHARD_HEADER
+    return written.getvalue()
 
 
 def close_shard(path: Path) -> int:
     """Write the header of a shard whose values are there, and return their number."""
-    count = (path.stat().st_size - SHARD_HEADER) // 2
+    size = path.stat().st_size
     with path.open("r+b") as file:
-        header = {"descr": "<i2", "fortran_order": False, "shape": (count,)}
-        np.lib.format.write_array_header_1_0(file, header)
-        assert file.tell() == SHARD_HEADER
+        file.write(shard_header(size))
         file.flush()
         os.fsync(file.fileno())
-    return count
+    return (size - SHARD_HEADER) // 2
 
 
 def split_rows(record: Prepared, split: str) -> range:

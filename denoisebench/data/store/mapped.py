@@ -1,6 +1,8 @@
 """Prepared data opened: slices come from the map when they are asked for, and not before."""
 
+import copy
 import mmap
+import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -32,7 +34,18 @@ class Mapped(Sequence[Slice]):
         self, folder: Path, rows: range, index: NDArray[np.void], *, checked: bool
     ) -> None:
         self.folder, self.rows, self.table, self.checked = folder, rows, index, checked
-        self._shard = lru_cache(OPEN_SHARDS)(lambda number: _Shard(folder / shard_name(number)))
+        stood = os.stat(folder)
+
+        def opened(number: int) -> _Shard:
+            shard = _Shard(folder / shard_name(number))
+            # Shards of data that were prepared anew do not fit an index that was read before.
+            if not os.path.samestat(os.stat(folder), stood):
+                raise UsageError(
+                    f"the data of {folder} were prepared anew while they were in use; start again"
+                )
+            return shard
+
+        self._shard = lru_cache(OPEN_SHARDS)(opened)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -43,7 +56,9 @@ class Mapped(Sequence[Slice]):
     def __getitem__(self, place: slice) -> "Mapped": ...
     def __getitem__(self, place: int | slice) -> "Slice | Mapped":
         if isinstance(place, slice):
-            return Mapped(self.folder, self.rows[place], self.table, checked=self.checked)
+            part = copy.copy(self)
+            part.rows = self.rows[place]
+            return part
         row = self.table[self.rows[place]]
         position = float(row["position_mm"])
         found = Slice(
@@ -105,18 +120,16 @@ class _Shard:
     """
 
     def __init__(self, path: Path) -> None:
-        header = layout.read_array(path)
-        if header.dtype != np.dtype("<i2") or header.ndim != 1:
-            raise UsageError(f"{path.name} of {path.parent} holds something else than HU")
-        with path.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as problem:  # ValueError: no bytes to map
+            raise layout.unreadable(path, problem) from None
         if hasattr(mmap, "MADV_RANDOM"):
             self._map.madvise(mmap.MADV_RANDOM)
-        if len(self._map) < SHARD_HEADER + header.nbytes:
-            raise UsageError(f"{path.name} of {path.parent} is cut short")
-        self.values: NDArray[np.int16] = np.frombuffer(
-            self._map, "<i2", count=header.size, offset=SHARD_HEADER
-        )
+        if self._map[:SHARD_HEADER] != layout.shard_header(len(self._map)):
+            raise layout.unreadable(path)
+        self.values: NDArray[np.int16] = np.frombuffer(self._map, "<i2", offset=SHARD_HEADER)
 
     def soon(self, offset: int, count: int) -> None:
         """Have `count` bytes read at once rather than page by page."""

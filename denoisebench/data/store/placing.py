@@ -12,7 +12,7 @@ from denoisebench.data.intake import manifest
 from denoisebench.data.intake.child import Facts
 from denoisebench.data.intake.folder import shown
 from denoisebench.data.split import SPLITS
-from denoisebench.data.store.layout import Aside
+from denoisebench.data.store.layout import SAME_BODY, Aside
 from denoisebench.errors import UsageError
 
 NO_PATIENT = (
@@ -28,7 +28,7 @@ class Found:
     Attributes:
         file: number of its file in the order of paths.
         path: relative to the folder, as the system spells it.
-        facts: see `readers.Facts`.
+        facts: see `child.Facts`.
         shard: number of the shard that has its pixels.
         row: of its thumbnail.
         licence: as the manifest says.
@@ -166,8 +166,8 @@ def by_patient(found: Sequence[Found], copies: Copies) -> Placement:
     gaps += similar
     few = "one patient" if len(patients) == 1 else "two patients"
     notes.append(
-        f"{few} only: train, val and test are blocks of the same body, with {len(gaps)} slices "
-        "left out between them; scores say nothing about other patients"
+        f"{few} only: {SAME_BODY}, with {len(gaps)} slices left out between them; "
+        "scores say nothing about other patients"
     )
     return Placement(placed, [*aside, *gaps], notes)
 

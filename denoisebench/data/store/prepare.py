@@ -19,9 +19,10 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from denoisebench import atomic
 from denoisebench.data.dataset import DataSet
 from denoisebench.data.intake import manifest
-from denoisebench.data.intake.child import Answer, Batch, Facts, writing
+from denoisebench.data.intake.child import Answer, Batch, Facts
 from denoisebench.data.intake.folder import shown, walk
 from denoisebench.data.intake.readers import Progress, read_batches, read_files
 from denoisebench.data.leaks import SIDE, near_copies
@@ -32,10 +33,11 @@ from denoisebench.data.store.layout import SHARD_HEADER, Aside
 from denoisebench.data.store.opened import open_prepared
 from denoisebench.data.store.placing import Found, Placement
 from denoisebench.data.store.writing import write_index
-from denoisebench.errors import UsageError
+from denoisebench.errors import Unavailable, UsageError
 from denoisebench.home import home
 
 RULES = 1  # raised when a reader or a rule of placing changes what comes out
+UNFINISHED, OLD = ".unfinished", ".old"  # after the name: on its way in, and out
 LEAST_SHARDS, LEAST_FILES, MOST_FILES = 64, 16, 4096  # enough shards for all cores; files in one
 
 
@@ -67,11 +69,25 @@ def prepared_home() -> Path:
 
 def find_prepared(name: str) -> Path | None:
     """Return the prepared data in the cache that boards call by this name, if there is any."""
-    for place in sorted(prepared_home().glob("*")):
+    for place in in_cache():
         with contextlib.suppress(UsageError):
-            if layout.is_prepared(place) and layout.read_record(place).name == name:
+            if layout.read_record(place).name == name:
                 return place
     return None
+
+
+def in_cache() -> list[Path]:
+    """Return the folders of prepared data in the cache: none that is on its way in or out."""
+    there = sorted(prepared_home().glob("*"))
+    return [
+        place for place in there
+        if place.suffix not in (UNFINISHED, OLD) and layout.is_prepared(place)
+    ]  # fmt: skip
+
+
+def unfinished() -> list[Path]:
+    """Return the folders in the cache at which a preparation is at work, or was stopped."""
+    return sorted(prepared_home().glob(f"*{UNFINISHED}"))
 
 
 def prepare(
@@ -88,24 +104,24 @@ def prepare(
     Raises:
         UsageError: no folder, a wrong manifest, slices that cannot fill three splits, or a leak
             from split to split.
-        Unavailable: it cannot be written.
+        Unavailable: it cannot be written; what was read stays, and the same call goes on.
     """
     source = _look(folder)
     if out.exists() and not layout.is_prepared(out):
         if not out.is_dir() or any(out.iterdir()):
             raise UsageError(f"'{out}' exists and is no prepared data; name another place")
         out.rmdir()
-    with writing(), _alone(out):
+    with _going_on(), atomic.told(out), _alone(out):
         if layout.is_prepared(out) and layout.read_record(out).source == source.digest:
             return open_prepared(out, source.names)
-        work = out.with_name(f"{out.name}.unfinished")
+        work = out.with_name(out.name + UNFINISHED)
         _begin(work, source.listing)
         found, refused, thumbnails = _read(source, work, workers, progress)
         place = _place(source, found, refused, _copies(work, thumbnails))
         counts = (len(source.names), len({one.file for one in found}))
         write_index(work, place, thumbnails, counts, source.digest)
         _put(work, out)
-    return open_prepared(out, source.names)
+        return open_prepared(out, source.names)
 
 
 # ---- What there is to read -------------------------------------------------------------------
@@ -227,12 +243,7 @@ def _finish_part(work: Path, number: int, answers: Sequence[Answer]) -> None:
             lines.append(
                 [{**asdict(facts), "patient_id": "", "series_uid": ""} for facts in answer]
             )
-    beside = _part(work, number).with_suffix(".writing")
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(lines, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(_part(work, number))
+    atomic.write_text(_part(work, number), json.dumps(lines))
 
 
 def _collect(
@@ -328,7 +339,8 @@ def _begin(work: Path, listing: str) -> None:
     if not said.is_file() or said.read_text(encoding="utf-8") != listing:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True, mode=0o700)
-        said.write_text(listing, encoding="utf-8")
+        atomic.write_text(said, listing)
+    atomic.clean(work)
 
 
 def _put(work: Path, out: Path) -> None:
@@ -338,12 +350,22 @@ def _put(work: Path, out: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
-    old = out.with_name(f"{out.name}.old")
+    atomic.flush(work)
+    old = out.with_name(out.name + OLD)
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():
         out.rename(old)
     work.rename(out)
+    atomic.flush(out.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _going_on() -> Iterator[None]:
+    try:
+        yield
+    except Unavailable as reason:
+        raise Unavailable(f"{reason}, and the same command goes on") from None
 
 
 @contextlib.contextmanager

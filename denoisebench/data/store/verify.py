@@ -1,7 +1,6 @@
 """Data held against its digests, and its splits against each other."""
 
 import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
@@ -21,6 +20,7 @@ from denoisebench.data.store.layout import SHARD_HEADER, Prepared
 from denoisebench.data.store.mapped import Mapped
 from denoisebench.data.store.opened import mapped_slices
 from denoisebench.errors import UsageError
+from denoisebench.workers import cores
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def verify_files(folder: Path, progress: Progress | None = None) -> Verified:
     if not (folder / manifest.NAME).is_file():
         raise UsageError(
             f"'{folder}' has no {manifest.NAME} to hold it against; "
-            "denoisebench data prepare keeps digests of any folder"
+            "denoisebench data prepare keeps digests of any folder, and then they are verified"
         )
     rows = [row for row in manifest.read_manifest(folder) if row.digest]
     if not rows:
@@ -87,7 +87,7 @@ def verify_prepared(folder: Path, progress: Progress | None = None) -> Verified:
             reason = f"cannot be read: {problem}"
         return f"slice {place + 1} of {name} ({layout.shard_name(row['shard'])}) {reason}"
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing lets other threads run
+    with ThreadPoolExecutor(cores()) as pool:  # hashing lets other threads run
         for done, problem in enumerate(pool.map(wrong, places, chunksize=64), 1):
             right += problem is None
             problems += [problem] if problem else []
@@ -114,7 +114,7 @@ def _files(folder: Path, record: Prepared) -> list[str]:
 def _leaks(folder: Path, record: Prepared, splits: dict[str, Mapped]) -> list[str]:
     problems = []
     table = splits["train"].table
-    if not any("blocks of the same body" in note for note in record.notes):
+    if not record.of_one_body:
         of = {name: set(slices.patients) for name, slices in splits.items()}
         problems = [
             f"{len(of[one] & of[other])} patients are in {one} and in {other}"

@@ -18,7 +18,7 @@ from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.find import Catalogue
 from denoisebench.plugins.load import build
 from denoisebench.scoring import denoisers
-from denoisebench.scoring.environment import cores, environment
+from denoisebench.scoring.environment import environment
 from denoisebench.scoring.evaluate import filled
 from denoisebench.scoring.opened import MODEL, Opened
 from denoisebench.scoring.result import Verification, read_scores
@@ -30,6 +30,7 @@ from denoisebench.scoring.verify.judge import Measured, verdict
 from denoisebench.scoring.verify.secret import CHILDREN, Showing, chosen, showings
 from denoisebench.task import Task
 from denoisebench.task.noise import noisy_slice
+from denoisebench.workers import cores
 
 Measures = list[tuple[str, Callable[..., torch.Tensor]]]
 SALT_BITS = 64

@@ -10,8 +10,9 @@ from denoisebench import UsageError
 from denoisebench.data.fetch import download, transfer
 from denoisebench.data.fetch.ledger import NAME as LEDGER
 from denoisebench.data.store.prepare import open_folder
+from denoisebench.lock import LOCK
 
-BESIDE = {"manifest.csv", LEDGER, "LICENCES.md", "CITATION.bib", download.LOCK}
+BESIDE = {"manifest.csv", LEDGER, "LICENCES.md", "CITATION.bib", LOCK}
 
 
 def by_collection(folder: Path) -> set[str]:

@@ -18,8 +18,9 @@ from denoisebench.data.fetch import download, transfer
 from denoisebench.data.fetch.ledger import NAME as LEDGER
 from denoisebench.data.fetch.wanted import place
 from denoisebench.data.intake.dicom import read
+from denoisebench.lock import LOCK
 
-BESIDE = {"manifest.csv", LEDGER, "LICENCES.md", "CITATION.bib", download.LOCK}
+BESIDE = {"manifest.csv", LEDGER, "LICENCES.md", "CITATION.bib", LOCK}
 
 
 def by_collection(folder: Path) -> set[str]:
@@ -72,7 +73,7 @@ def test_a_machine_without_a_network_is_left_as_it_was(slices):
         slices.url = f"http://127.0.0.1:{held.getsockname()[1]}"
         with pytest.raises(Unavailable, match="cannot be reached"):
             slices.fetch()
-    assert by_collection(slices.folder) == {download.LOCK}
+    assert by_collection(slices.folder) == {LOCK}
 
 
 def test_files_that_are_there_are_read_and_not_fetched(slices):
@@ -116,8 +117,8 @@ def test_a_disk_without_room_is_named_before_anything_is_asked(slices, monkeypat
 def test_two_fetches_do_not_share_a_folder(slices):
     slices.folder.mkdir()
     with (
-        FileLock(slices.folder / download.LOCK),
-        pytest.raises(UsageError, match="another fetch is at work in"),
+        FileLock(slices.folder / LOCK),
+        pytest.raises(UsageError, match="in use by another denoisebench"),
     ):
         slices.fetch()
     assert slices.fetch().here == 6  # a lock file without its holder is no lock

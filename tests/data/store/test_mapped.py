@@ -45,6 +45,18 @@ def test_slices_by_number_by_range_and_in_turn_are_the_same(place: Path) -> None
         train[12]
 
 
+def test_data_that_are_prepared_anew_while_they_are_open_give_no_other_pixels(
+    tmp_path: Path, place: Path, made: ModuleType
+) -> None:
+    data = open_prepared(place)
+    before = data.test[0].digest  # its shard is open, and stays
+    made.write(tmp_path / "ct" / "more.dcm", made.body(77), PatientID="patient a")
+    prepare(tmp_path / "ct", place, workers=0)
+    assert data.test[0].digest == before
+    with pytest.raises(UsageError, match="prepared anew while they were in use; start again"):
+        list(data.train[2:])
+
+
 def test_crops_of_the_map_are_crops_of_the_slices(place: Path) -> None:
     task, data = load_task("ct-sigma50"), open_prepared(place)
     held = [Slice(np.array(one.hu), one.patient, one.series) for one in data.train]

@@ -16,7 +16,7 @@ import pytest
 from denoisebench.data.dataset import SPLITS
 from denoisebench.data.store import layout
 from denoisebench.data.store.opened import open_prepared
-from denoisebench.data.store.prepare import cached, open_folder, prepare
+from denoisebench.data.store.prepare import cached, find_prepared, open_folder, prepare
 from denoisebench.errors import Unavailable, UsageError
 
 pytestmark = pytest.mark.usefixtures("own_home")
@@ -169,6 +169,40 @@ def test_a_folder_is_prepared_in_the_cache_once_and_again_when_it_changes(
     assert [path.name for path in cached(folder).parent.iterdir() if path.is_dir()] == [
         cached(folder).name
     ]
+
+
+def test_what_is_half_made_or_damaged_in_the_cache_is_not_opened_and_hides_nothing(
+    tmp_path: Path, made: ModuleType
+) -> None:
+    folder = made.patients(tmp_path / "ct", "abc")
+    name, place = open_folder(folder).name, cached(folder)
+    for other in ("damaged", "0.unfinished", "0.old"):
+        shutil.copytree(place, place.with_name(other))
+    (place.with_name("damaged") / layout.RECORD).write_text("{")
+    command = [sys.executable, "-m", "denoisebench", "data", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    words = [line.split()[0] for line in done.stdout.splitlines()]
+    assert sorted(words[3:]) == ["damaged", name, "unfinished"]
+    assert find_prepared(name) == place
+    shutil.rmtree(place)
+    assert find_prepared(name) is None
+
+
+@pytest.mark.parametrize(
+    ("patients", "said"),
+    [("abc", "no patient and no slice is in two splits"), ("a", "no slice is in two splits")],
+)
+def test_a_folder_without_digests_is_verified_once_it_is_prepared(
+    tmp_path: Path, made: ModuleType, patients: str, said: str
+) -> None:
+    folder = made.patients(tmp_path / "ct", patients, slices=24)
+    command = [sys.executable, "-m", "denoisebench", "data", "verify", str(folder)]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "data prepare keeps digests of any folder" in refused.stderr
+    count = sum(len(open_folder(folder).slices(name)) for name in SPLITS)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{count} of {count} slices equal their digests", said]
 
 
 def test_a_place_that_holds_something_else_is_left_alone(tmp_path: Path, made: ModuleType) -> None:
