@@ -100,4 +100,4 @@ def test_a_network_whose_output_of_a_test_slice_is_infinite_is_diverged(call):
     assert "output of test slice" in row["reason"]
     assert "not finite" in row["reason"]
     assert row["metrics"]["psnr"]["mean"] is None
-    assert Path("runs").glob("tired-*/preview.png")
+    assert list(Path("runs").glob("tired-*/preview.png"))

@@ -258,6 +258,9 @@ def commands(data: str) -> dict[str, tuple[str, ...]]:
         "info": ("info", "l1"),
         "check": ("check", "half", *OWN),
         "new": ("new", "loss", "my_loss"),
+        "data prepare": ("data", "prepare", data),
+        "data verify": ("data", "verify", data),
+        "data list": ("data", "list"),
         "weights": ("weights", "list"),
         "fetch": ("weights", "fetch", "lpips"),
     }
