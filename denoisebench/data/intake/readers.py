@@ -29,6 +29,7 @@ Progress = Callable[[int, int], None]  # files done, files in all
 SECONDS_PER_FILE = 60.0  # a 512² slice takes 0.03
 SECONDS_PER_MIB = 1.0  # a large Enhanced CT on a slow disk
 MOST_WORKERS = 64
+LONGEST_ANSWER = 256 << 20  # bytes; a slice takes a thousand
 FILES_PER_WORKER = 4  # starting one costs as much as reading about 10 files
 
 
@@ -249,7 +250,7 @@ class _Reader:
 
 
 def _receive(pipe: IO[bytes]) -> Answer:
-    line = pipe.readline()
+    line = pipe.readline(LONGEST_ANSWER)
     if not line.endswith(b"\n"):
         raise EOFError
     answer = json.loads(line)

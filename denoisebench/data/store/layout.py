@@ -2,6 +2,7 @@
 
 import os
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -132,24 +133,37 @@ def read_array(path: Path) -> NDArray[Any]:
     try:
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except Exception as problem:  # NumPy's parser of a damaged header raises whatever it meets
-        number = problem.errno if isinstance(problem, OSError) else None
-        reason = os.strerror(number) if number else "damaged"
-        raise UsageError(
-            f"{path.name} of the prepared data {path.parent} cannot be read ({reason}); "
-            "denoisebench data prepare makes it again"
-        ) from None
+        raise unreadable(path, problem) from None
+
+
+def unreadable(path: Path, problem: Exception | None = None) -> UsageError:
+    """Return what to say of a file of prepared data that the system, or its contents, refuse."""
+    number = problem.errno if isinstance(problem, OSError) else None
+    reason = os.strerror(number) if number else "damaged"
+    return UsageError(
+        f"{path.name} of the prepared data {path.parent} cannot be read ({reason}); "
+        "denoisebench data prepare makes it again"
+    )
+
+
+def shard_header(size: int) -> bytes:
+    """Return the first bytes of a shard whose file has `size` bytes, as .npy has them."""
+    count = (size - SHARD_HEADER) // 2
+    written = BytesIO()
+    header = {"descr": "<i2", "fortran_order": False, "shape": (count,)}
+    np.lib.format.write_array_header_1_0(written, header)
+    assert written.tell() == SHARD_HEADER
+    return written.getvalue()
 
 
 def close_shard(path: Path) -> int:
     """Write the header of a shard whose values are there, and return their number."""
-    count = (path.stat().st_size - SHARD_HEADER) // 2
+    size = path.stat().st_size
     with path.open("r+b") as file:
-        header = {"descr": "<i2", "fortran_order": False, "shape": (count,)}
-        np.lib.format.write_array_header_1_0(file, header)
-        assert file.tell() == SHARD_HEADER
+        file.write(shard_header(size))
         file.flush()
         os.fsync(file.fileno())
-    return count
+    return (size - SHARD_HEADER) // 2
 
 
 def split_rows(record: Prepared, split: str) -> range:

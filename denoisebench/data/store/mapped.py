@@ -120,18 +120,16 @@ class _Shard:
     """
 
     def __init__(self, path: Path) -> None:
-        header = layout.read_array(path)
-        if header.dtype != np.dtype("<i2") or header.ndim != 1:
-            raise UsageError(f"{path.name} of {path.parent} holds something else than HU")
-        with path.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as problem:  # ValueError: no bytes to map
+            raise layout.unreadable(path, problem) from None
         if hasattr(mmap, "MADV_RANDOM"):
             self._map.madvise(mmap.MADV_RANDOM)
-        if len(self._map) < SHARD_HEADER + header.nbytes:
-            raise UsageError(f"{path.name} of {path.parent} is cut short")
-        self.values: NDArray[np.int16] = np.frombuffer(
-            self._map, "<i2", count=header.size, offset=SHARD_HEADER
-        )
+        if self._map[:SHARD_HEADER] != layout.shard_header(len(self._map)):
+            raise layout.unreadable(path)
+        self.values: NDArray[np.int16] = np.frombuffer(self._map, "<i2", offset=SHARD_HEADER)
 
     def soon(self, offset: int, count: int) -> None:
         """Have `count` bytes read at once rather than page by page."""

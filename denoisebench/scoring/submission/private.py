@@ -17,7 +17,7 @@ SHAPES = (
     ("an absolute path", re.compile(r"""(?<![^\s"'`(=\[,;<>|])(?:/[\w.@+-]+){2,}/?""")),
     ("an absolute path", re.compile(r"(?<![A-Za-z])[A-Za-z]:\\+[\w.]|\\\\\\\\?[\w.]+\\")),
     ("a path in a home folder", re.compile(r"(?<![\w~])~\w*/[\w.]")),
-    ("a UID", re.compile(r"(?<![\w.])(?:1\.2\.840|2\.25)(?:\.\d+)+")),
+    ("a UID", re.compile(r"(?<![\w.])(?:1\.2\.840|2\.25)\.\d+")),
     ("a UID", re.compile(r"(?<![\w.])[0-2](?:\.\d+){6,}(?![\w.])")),
 )
 SLICE = re.compile(r"[0-9a-f]{16}")
@@ -44,7 +44,7 @@ def discreet(text: str) -> str:
     """Take paths and UIDs out of a sentence that somebody's plug-in or a library wrote."""
     for _, shape in SHAPES:
         text = shape.sub("…", text)
-    return text
+    return re.sub(r"…(?:\.\d+)+", "…", text)  # a shape tells a UID by its beginning
 
 
 def own_names() -> tuple[tuple[str, str], ...]:

@@ -60,6 +60,13 @@ def test_twenty_good_slices_survive_every_kind_of_bad_file(
     (tmp_path / "folder.dcm").mkdir()
     made.write(tmp_path / "mr.dcm", Modality="MR")
     made.write(tmp_path / "scout.dcm", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    link(tmp_path / "loop.dcm", tmp_path / "loop.dcm")
+    link(tmp_path / "a" / "up", tmp_path, folder=True)
+    no_utf8 = os.fsdecode(b"caf\xe9.dcm")
+    try:
+        (tmp_path / no_utf8).write_bytes(good[:200])
+    except OSError as problem:
+        pytest.skip(f"this file system has UTF-8 names only: {problem}")
     found = read_folder(tmp_path, workers=2)
     assert len(found.sources) == 20
     assert reasons(found) == {
@@ -68,6 +75,9 @@ def test_twenty_good_slices_survive_every_kind_of_bad_file(
         "notes.txt": "not DICOM",
         "mr.dcm": "not CT: modality MR",
         "scout.dcm": "a localizer, not a slice in HU",
+        "loop.dcm": "a link that leads nowhere",
+        "a/up": "a link to a folder that holds it",
+        r"caf\xe9.dcm": "not CT: modality missing or other",
     }
 
 
