@@ -239,9 +239,7 @@ def raise_claims(folder: Path, decibels: float, *, consistent: bool = True) -> N
     result.model_copy(update={"metrics": metrics}).write(folder / "result.json")
     if consistent:
         scores = read_scores(folder / "scores.csv")
-        raised_scores = [
-            one.model_copy(update={"value": (one.value or 0.0) + decibels}) for one in scores
-        ]
+        raised_scores = [replace(one, value=(one.value or 0.0) + decibels) for one in scores]
         write_scores(folder / "scores.csv", raised_scores)
 
 

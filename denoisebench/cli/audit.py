@@ -60,7 +60,7 @@ def audit(
     with Display() as display:
         if opened.note:
             display.say(f"note: {opened.note}")
-        dataset = open_data(data, progress=display.reading)
+        dataset = open_data(data, progress=display.reading, waiting=display.waiting)
         opened.refuse_other(dataset)
         finding = examine(opened, dataset, display, physics=physics, slices=slices, seeds=seeds)
     if as_json:

@@ -42,7 +42,9 @@ def prepare(folder: Path, out: Path | None, workers: int | None, as_json: bool) 
 
     place = store.cached(folder) if out is None else out
     with Display() as display:
-        dataset = store.prepare(folder, place, workers=workers, progress=display.reading)
+        dataset = store.prepare(
+            folder, place, workers=workers, progress=display.reading, waiting=display.waiting
+        )
     record = layout.read_record(place)
     if as_json:
         aside = [item.__dict__ for item in dataset.set_aside]
@@ -143,7 +145,9 @@ def verify(name: str, as_json: bool) -> int:
                 if not layout.is_prepared(prepare.cached(place)):
                     raise
             if not any(one.problems for _, one in found):
-                dataset = prepare.open_folder(place, progress=display.reading)
+                dataset = prepare.open_folder(
+                    place, progress=display.reading, waiting=display.waiting
+                )
                 place = prepare.cached(place)
                 display.data(dataset)
         if layout.is_prepared(place):

@@ -62,6 +62,10 @@ class Display:
         """Show how much of a data set is read."""
         self._advance("reading slices", done, total)
 
+    def waiting(self, owner: str) -> None:
+        """Say that another process prepares the same data."""
+        self.say(f"waiting for {owner}, which prepares the same data")
+
     def verifying(self, done: int, total: int) -> None:
         """Show how many slices are held against their digests."""
         self._advance("verifying", done, total)

@@ -90,7 +90,7 @@ def _albums(
     from denoisebench.board.page.pictures import Studio, fits, make_album
     from denoisebench.data.named import open_data
 
-    dataset = open_data(data, progress=display.reading)
+    dataset = open_data(data, progress=display.reading, waiting=display.waiting)
     device = options.torch_device("auto")
     studio = Studio(dataset, site.catalogue, device, slices, display.working)
     albums = {}

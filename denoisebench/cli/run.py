@@ -122,7 +122,7 @@ def run(
     from denoisebench.data.named import open_data
 
     with Display() as display, stop_on_signals() as stopping:
-        dataset = open_data(data, progress=display.reading)
+        dataset = open_data(data, progress=display.reading, waiting=display.waiting)
         display.data(dataset)
 
         from denoisebench.scoring import run as runs

@@ -54,7 +54,7 @@ def verify(
     where = str(options.torch_device(device))
 
     with Display() as display:
-        dataset = open_data(data, progress=display.reading)
+        dataset = open_data(data, progress=display.reading, waiting=display.waiting)
         opened.refuse_other(dataset)
         if opened.note:
             display.say(f"note: {opened.note}")

@@ -7,13 +7,19 @@ from denoisebench.data.dataset import DataSet
 from denoisebench.errors import UsageError
 
 
-def open_data(name: str, *, progress: Callable[[int, int], None] | None = None) -> DataSet:
+def open_data(
+    name: str,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    waiting: Callable[[str], None] | None = None,
+) -> DataSet:
     """Open data by name or by place.
 
     Args:
         name: `phantom`; a public data set that was fetched; prepared data as `data list` prints
             them; a folder of CT, prepared or not.
         progress: called with slices done and slices in all.
+        waiting: told which process prepares the same, while this one waits for it.
     Raises:
         UsageError: there is no such data.
     """
@@ -28,7 +34,7 @@ def open_data(name: str, *, progress: Callable[[int, int], None] | None = None) 
     folder = folder_of(name)
     if layout.is_prepared(folder):
         return open_prepared(folder)
-    return open_folder(folder, progress=progress)
+    return open_folder(folder, progress=progress, waiting=waiting)
 
 
 def folder_of(name: str) -> Path:

@@ -11,8 +11,12 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from io import FileIO
 from pathlib import Path
 from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from denoisebench import atomic
 from denoisebench.data.intake import dicom, nifti
@@ -103,11 +107,11 @@ def read_batch(folder: Path, batch: Batch) -> Iterator[Answer]:
         Unavailable: the shard cannot be written.
     """
     with contextlib.ExitStack() as stack:
-        pixels: IO[bytes] | None = None
+        pixels: FileIO | None = None
         end = batch.start
         if batch.shard is not None:
             with atomic.told(batch.shard):
-                pixels = stack.enter_context(open(batch.shard, "r+b", opener=_private))
+                pixels = stack.enter_context(open(batch.shard, "r+b", 0, opener=_private))
                 pixels.truncate(end)
                 pixels.seek(end)
         for path in batch.paths:
@@ -125,26 +129,30 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CREAT, 0o600)
 
 
-def _answer(path: Path, pixels: IO[bytes] | None, end: int) -> Answer:
+def _answer(path: Path, pixels: FileIO | None, end: int) -> Answer:
     found: list[Facts] = []
     try:
         for raw in (nifti if _is_nifti(path) else dicom).slices(path):
             facts = _facts(raw, end)
             if pixels is not None:
-                with atomic.told(Path(pixels.name)):
-                    pixels.write(raw.hu.astype("<i2", copy=False).data)
+                with atomic.told(Path(str(pixels.name))):
+                    _append(pixels, raw.hu)
                 end = facts.end
             found.append(facts)
-        if pixels is not None:
-            with atomic.told(Path(pixels.name)):
-                pixels.flush()
     except NotCT as refusal:
         if pixels is not None and found:
-            with atomic.told(Path(pixels.name)):
+            with atomic.told(Path(str(pixels.name))):
                 pixels.truncate(found[0].offset)
                 pixels.seek(found[0].offset)
         return refusal.reason
     return found
+
+
+def _append(pixels: FileIO, hu: NDArray[np.int16]) -> None:
+    """Write without a buffer, which a full disk would make fail again when it is closed."""
+    left = np.ascontiguousarray(hu, "<i2").data.cast("B")
+    while left:
+        left = left[pixels.write(left) :]
 
 
 def _is_nifti(path: Path) -> bool:

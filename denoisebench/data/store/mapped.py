@@ -129,7 +129,8 @@ class _Shard:
             self._map.madvise(mmap.MADV_RANDOM)
         if self._map[:SHARD_HEADER] != layout.shard_header(len(self._map)):
             raise layout.unreadable(path)
-        self.values: NDArray[np.int16] = np.frombuffer(self._map, "<i2", offset=SHARD_HEADER)
+        count = (len(self._map) - SHARD_HEADER) // 2
+        self.values: NDArray[np.int16] = np.frombuffer(self._map, "<i2", count, SHARD_HEADER)
 
     def soon(self, offset: int, count: int) -> None:
         """Have `count` bytes read at once rather than page by page."""

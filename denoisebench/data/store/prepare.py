@@ -11,12 +11,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from denoisebench import atomic
@@ -35,26 +34,33 @@ from denoisebench.data.store.placing import Found, Placement
 from denoisebench.data.store.writing import write_index
 from denoisebench.errors import Unavailable, UsageError
 from denoisebench.home import home
+from denoisebench.lock import alone
 
+Waiting = Callable[[str], None]
 RULES = 1  # raised when a reader or a rule of placing changes what comes out
 UNFINISHED, OLD = ".unfinished", ".old"  # after the name: on its way in, and out
 LEAST_SHARDS, LEAST_FILES, MOST_FILES = 64, 16, 4096  # enough shards for all cores; files in one
 
 
 def open_folder(
-    folder: Path, *, workers: int | None = None, progress: Progress | None = None
+    folder: Path,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    waiting: Waiting | None = None,
 ) -> DataSet:
     """Open a folder of CT: prepared in the cache the first time, and again when files change.
 
     Args:
         folder: see `prepare`.
         workers: see `prepare`.
-        progress: see `prepare`.
+        progress, waiting: see `prepare`.
 
     Raises:
         UsageError: see `prepare`.
     """
-    return prepare(folder, cached(folder), workers=workers, progress=progress)
+    place = cached(folder)
+    return prepare(folder, place, workers=workers, progress=progress, waiting=waiting)
 
 
 def cached(folder: Path) -> Path:
@@ -91,7 +97,12 @@ def unfinished() -> list[Path]:
 
 
 def prepare(
-    folder: Path, out: Path, *, workers: int | None = None, progress: Progress | None = None
+    folder: Path,
+    out: Path,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    waiting: Waiting | None = None,
 ) -> DataSet:
     """Prepare a folder of CT and open it: split by its `manifest.csv`, else by patient.
 
@@ -100,6 +111,7 @@ def prepare(
         out: the folder to make; does not exist, or is prepared data.
         workers: child processes that read; None for one a core, 0 to read in this process.
         progress: called with files done and files in all.
+        waiting: told which process prepares the same, while this one waits for it.
 
     Raises:
         UsageError: no folder, prepared data, one that `out` lies in, a wrong manifest, slices that
@@ -112,7 +124,8 @@ def prepare(
         if not out.is_dir() or any(out.iterdir()):
             raise UsageError(f"'{out}' exists and is no prepared data; name another place")
         out.rmdir()
-    with _going_on(), atomic.told(out), _alone(out):
+    lock = out.with_name(f"{out.name}.lock")  # beside it: the folder is put there when it is whole
+    with _going_on(), atomic.told(out), alone(lock, waiting=waiting or _patiently):
         if layout.is_prepared(out) and layout.read_record(out).source == source.digest:
             return open_prepared(out, source.names)
         work = out.with_name(out.name + UNFINISHED)
@@ -379,9 +392,5 @@ def _going_on() -> Iterator[None]:
         raise Unavailable(f"{reason}, and the same command goes on") from None
 
 
-@contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Let others wait who prepare the same."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(out.with_name(f"{out.name}.lock")):
-        yield
+def _patiently(owner: str) -> None:
+    """Wait without a word."""
