@@ -37,7 +37,7 @@ PANELS = {
 @click.rich_config(
     {
         "command_groups": {
-            "*": [{"name": title, "commands": names} for title, names in PANELS.items()]
+            "denoisebench": [{"name": title, "commands": names} for title, names in PANELS.items()]
         },
         "max_width": 100,
     }

@@ -71,3 +71,11 @@ def test_a_mistake_is_one_line(
     assert done.stdout == ""
     assert done.stderr.startswith(f"Error: {said}")
     assert done.stderr.count("\n") == 1
+
+
+def test_help_lists_the_four_commands_in_one_panel(tmp_path: Path) -> None:
+    lines = denoisebench(tmp_path, "--help").stdout.splitlines()
+    first = next(number for number, line in enumerate(lines) if "Commands" in line)
+    rest = "\n".join(lines[first:])
+    assert all(f"│ {name}" in rest for name in ("fetch", "list", "prepare", "verify"))
+    assert not any(panel in line for line in lines[:first] for panel in ("Look", "Trust"))
