@@ -98,25 +98,30 @@ def list_(as_json: bool) -> None:
     from denoisebench.data.store import layout
     from denoisebench.data.store import prepare as store
 
-    entries, lines = [], [f"{'phantom':<16} embedded"]
+    entries: list[dict[str, Any]] = [{"name": "phantom", "state": "embedded"}]
+    lines = [f"{'phantom':<16} embedded"]
     for name in known.names():
         there = known.is_fetched(name)
-        what = known.default_folder(name) if there else f"denoisebench data fetch {name}"
-        lines.append(f"{name:<16} public: {what}")
+        state, path = ("fetched", str(known.default_folder(name))) if there else ("public", "")
+        entries.append({"name": name, "state": state, "path": path})
+        lines.append(f"{name:<16} public: {path or f'denoisebench data fetch {name}'}")
     for place in store.in_cache():
         try:
             record = layout.read_record(place)
         except UsageError as problem:
+            entries.append({"name": "", "state": "damaged", "path": str(place)})
             lines.append(f"{'damaged':<16} {problem}")
             continue
-        facts = _facts(place, record)
+        facts = {"state": "prepared", **_facts(place, record)}
         entries.append(facts)
         licences = ", ".join(name for name in record.licences if name) or "licence unknown"
         lines.append(
             f"{record.name:<16} {sum(record.slices)} slices, {sum(record.patients)} patients, "
             f"{facts['bytes'] / 2**30:.2f} GiB, {licences}, {record.made}  {place}"
         )
-    lines += [f"{'unfinished':<16} {place}" for place in store.unfinished()]
+    for place in store.unfinished():
+        entries.append({"name": "", "state": "unfinished", "path": str(place)})
+        lines.append(f"{'unfinished':<16} {place}")
     click.echo(json.dumps(entries, indent=1) if as_json else "\n".join(lines))
 
 

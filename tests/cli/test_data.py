@@ -29,7 +29,13 @@ def test_real_ct_is_prepared_listed_and_verified_whole(tmp_path: Path, ct_folder
         "236 of 236 slices of tcia-mini are among them",
     ]
     assert done.returncode == 0
-    (listed,) = json.loads(denoisebench(tmp_path, "list", "--json").stdout)
+    everything = json.loads(denoisebench(tmp_path, "list", "--json").stdout)
+    states = [(entry["name"], entry["state"]) for entry in everything]
+    assert states == [
+        ("phantom", "embedded"), ("ct-lymph-nodes", "public"), ("tcia-mini", "public"),
+        ("tcia-mini", "prepared"),
+    ]  # fmt: skip
+    listed = everything[-1]
     assert listed["name"] == "tcia-mini"
     assert listed["slices"] == [144, 41, 51]
     assert listed["patients"] == [30, 15, 19]

@@ -249,6 +249,8 @@ class Job:
             if not self.ledger.entries and not entries:
                 beside.write_terms(self.folder, self.facts)  # no slice is ever without them
             (self.folder / wanted.path).parent.mkdir(parents=True, exist_ok=True)
+            with part.open("rb") as file:
+                os.fsync(file.fileno())  # the ledger's word for it comes later
             os.replace(part, self.folder / wanted.path)
             entries.append(entry)
         if entries:
