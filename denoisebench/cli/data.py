@@ -140,6 +140,8 @@ def verify(name: str, as_json: bool) -> int:
     from denoisebench.data.store import layout, prepare
     from denoisebench.data.store.verify import verify_files, verify_prepared
 
+    if name == "phantom":
+        raise UsageError("phantom is drawn by this program: there are no pixels to hold it against")
     place = folder_of(name)
     with Display() as display:
         found = []

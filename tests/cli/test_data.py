@@ -66,6 +66,7 @@ def test_the_report_says_why_files_were_set_aside(tmp_path: Path, ct_odd_folder:
         (("prepare", "nowhere"), "no folder 'nowhere'; give one that holds DICOM files"),
         (("verify", "nowhere"), "no data set and no folder named 'nowhere'; use phantom, ct-lymph"),
         (("verify", "."), "'.' has no manifest.csv to hold it against"),
+        (("verify", "phantom"), "phantom is drawn by this program"),
     ],
 )
 def test_a_mistake_is_one_line(
