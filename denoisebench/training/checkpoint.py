@@ -1,5 +1,6 @@
 """A checkpoint is the old one or the new one, never half, and it is tensors, not code."""
 
+import pickletools
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from denoisebench.errors import UsageError
 DESCRIPTION = "data.pkl"
 DESCRIPTION_AT_MOST = 2 << 20
 """Bytes of a checkpoint that say which tensors it has; 4,000 of them take 1,000,000."""
+LONGEST_NAME = 1000
+"""Characters; a weight's name has some 50."""
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -102,9 +105,16 @@ class _Plain(BaseModel):
 def _refuse_allocations(path: Path) -> None:
     """Raise ValueError for a pickle that names what torch admits and no checkpoint of ours holds.
 
-    A bytearray is as large as a number in the pickle says.
+    A bytearray is as large as a number in the pickle says; a name of 25,000 letters keeps torch's
+    search for words to say about it busy for seconds, and one twice as long four times as long.
     """
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
-            if name.endswith(DESCRIPTION) and b"bytearray" in archive.read(name):
+            if not name.endswith(DESCRIPTION):
+                continue
+            description = archive.read(name)
+            if b"bytearray" in description:
                 raise ValueError("it holds a bytearray")
+            for _, argument, _ in pickletools.genops(description):
+                if isinstance(argument, str) and len(argument) > LONGEST_NAME:
+                    raise ValueError(f"it holds a name of {len(argument):,} characters")

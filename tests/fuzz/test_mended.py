@@ -61,6 +61,14 @@ def test_a_damaged_checkpoint_is_refused(code, tmp_path):
         checkpoint.load(tmp_path / "checkpoint.pt", torch.device("cpu"))
 
 
+@pytest.mark.parametrize("length", [1001, 25_000])
+def test_a_name_too_long_for_torchs_words_is_refused_before_it_looks(length, tmp_path):
+    code = b"\x80\x02ctorch._utils\n" + b"x" * length + b"\n."
+    (tmp_path / "checkpoint.pt").write_bytes(pickled(code))
+    with pytest.raises(UsageError, match=r"it holds a name of .* characters; remove it"):
+        checkpoint.load(tmp_path / "checkpoint.pt", CPU)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
