@@ -49,11 +49,12 @@ def lay_out(place: Path, count: int) -> None:
         with path.open("wb") as file:
             file.truncate(layout.SHARD_HEADER + 2 * int(length))
         assert layout.close_shard(path) == length
+    digest = hashlib.sha256((place / layout.INDEX_FILE).read_bytes()).hexdigest()
     slices = tuple(int(n) for n in np.bincount(index["split"], minlength=3))
     record = layout.Prepared(
         name=f"sparse-{count}", digest="", split_digest="", slices=slices, patients=(0, 0, 0),
         notes=(), licences=("",), shards=tuple(int(n) for n in lengths), files=count,
-        accepted=count, aside=(), source="", index_digest=hashlib.sha256(index).hexdigest(),
+        accepted=count, aside=(), source="", index_digest=digest,
         made=date.today(),
     )  # fmt: skip
     (place / layout.RECORD).write_text(record.model_dump_json())

@@ -1,1 +1,1 @@
-"""Files in, slices in HU out: DICOM as hospitals and archives send it, or the reason why not."""
+"""Files in, slices in HU out: DICOM as archives send it, NIfTI, or the reason why not."""
