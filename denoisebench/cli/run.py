@@ -16,7 +16,7 @@ OPTION_PANELS = {
     "On what": ["--data", "--task"],
     "How long": ["--minutes", "--steps", "--epochs"],
     "How": ["--preset", "--batch", "--patch", "--lr", "--seed", "--device"],
-    "Where": ["--out", "--resume", "--audit", "--json", "--help"],
+    "Where": ["--out", "--resume", "--audit", "--track", "--json", "--help"],
 }
 
 
@@ -43,6 +43,7 @@ OPTION_PANELS = {
               metavar="DIR", help="Where run folders stand.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with an unfinished run of the same recipe.")
 @click.option("--audit", "audited", is_flag=True, help="Audit it for hallucinations as well.")
+@options.track
 @options.as_json
 @click.rich_config(
     {
@@ -73,6 +74,7 @@ def run(
     out: Path,
     resume: bool,
     audited: bool,
+    track: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Train a network, or score a baseline, and print the board.
@@ -90,6 +92,7 @@ def run(
                  "--patch": patch, "--seed": seed}  # fmt: skip
         given |= {f"--{name}": value for name, value in budget.items()}
         given["--twin"] = twin or None
+        given["--track"] = " ".join(track) or None
         ignored = [name for name, value in given.items() if value is not None]
         if ignored:
             raise UsageError(f"--baseline trains nothing; leave out {', '.join(ignored)}")
@@ -120,6 +123,9 @@ def run(
     from denoisebench.cli.progress import Display
     from denoisebench.cli.signals import stop_on_signals
     from denoisebench.data.named import open_data
+    from denoisebench.tracking import find_trackers, open_trackers
+
+    find_trackers(track)
 
     with Display() as display, stop_on_signals() as stopping:
         dataset = open_data(data, progress=display.reading, waiting=display.waiting)
@@ -153,14 +159,18 @@ def run(
                 with stopping:
                     for each, folder in todo:
                         display.training(each, folder, bench.device)
-                        result = runs.run_network(
-                            bench,
-                            each,
-                            folder,
-                            resume=resume,
-                            report=display.report,
-                            stopping=stopping,
-                        )
+                        with open_trackers(
+                            track, each, folder, report=display.report, note=display.say
+                        ) as trackers:
+                            result = runs.run_network(
+                                bench,
+                                each,
+                                folder,
+                                resume=resume,
+                                report=trackers.report,
+                                stopping=stopping,
+                            )
+                            trackers.finish(result)
             except runs.Interrupted as reason:
                 display.say(f"{reason}; the same command with --resume goes on")
                 return 130
