@@ -1,7 +1,9 @@
 """Weights & Biases: a run in `wandb/` of the run's folder, sent nowhere unless WANDB_MODE=online.
 
 What W&B would note by itself is switched off: host, user, paths, command line, packages, git
-remote, console, reports of its own errors.
+remote, console, reports of its own errors. `wandb sync` may send what stands there later, so the
+preview, a slice of the data, is in it only where that is the phantom or DENOISEBENCH_WANDB_PREVIEW
+asks for it.
 """
 
 import logging
@@ -21,6 +23,7 @@ from denoisebench.tracking.values import curves, scores
 from denoisebench.training.log import Record
 from denoisebench.training.recipe import Recipe
 
+PREVIEW = "DENOISEBENCH_WANDB_PREVIEW"
 SEND_SECONDS = 60.0  # at most, at the beginning and at the end; the rest stays for `wandb sync`
 
 
@@ -41,11 +44,13 @@ class WeightsAndBiases:
             reinit="create_new",
             settings=_discreet(),
         )
+        _keep_to_this_process()
         ours = Path(self._run.dir).parent
-        runs = folder.glob(f"wandb/offline-run-*-{recipe.hash}")
+        runs = folder.glob(f"wandb/offline-run-*-{recipe.hash}*")
         self._earlier = [path for path in runs if path.name != ours.name]
         with suppress(OSError):
             (ours / "logs" / "debug-core.log").unlink()  # a link into the user's own folder
+        self._may_show = recipe.data.startswith("phantom") or PREVIEW in os.environ
         self._next, self._done = self._run.step, False
 
     def lines(self, records: Sequence[Record]) -> None:
@@ -54,7 +59,8 @@ class WeightsAndBiases:
         for record in records:
             if record.step >= self._next:
                 when = now - (records[-1].seconds - record.seconds)
-                self._run.log({**curves(record), "_timestamp": when}, step=record.step)
+                values = {**curves(record), "_timestamp": when}
+                self._run.log(values, step=record.step, commit=True)
         while self._earlier:
             shutil.rmtree(self._earlier.pop())
 
@@ -63,16 +69,23 @@ class WeightsAndBiases:
         self._run.summary.update({**scores(result), "status": result.status})
         if result.reason:
             self._run.summary["reason"] = result.reason
-        if preview:
+        if preview and self._may_show:
             self._run.summary["preview"] = wandb.Image(str(preview))
         self._done = result.status == "done"
 
     def close(self) -> None:
         """Finish; W&B calls a run failed that has no result or diverged."""
         self._run.finish(exit_code=0 if self._done else 1)
+        wandb.teardown()  # ends its service, and waits until all is written
+
+
+def _keep_to_this_process() -> None:
+    """Share W&B's service with no child: there, the run of one that is killed stays in use."""
+    os.environ.pop("WANDB_SERVICE", None)
 
 
 def _discreet() -> wandb.Settings:
+    _keep_to_this_process()
     wandb.setup()
     logging.getLogger("wandb").setLevel(logging.CRITICAL)  # its log file tells paths
     return wandb.Settings(
