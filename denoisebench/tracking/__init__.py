@@ -6,6 +6,7 @@ with open_trackers(names, recipe, folder, report=report, note=print) as trackers
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,7 @@ KNOWN = {
 class Tracker(Protocol):
     """What `Tracker(recipe, folder)` gives, before the training of that recipe in that folder.
 
-    It may raise what it likes: it is told nothing more then, and the run goes on.
+    It may raise what it likes: it is closed then and told nothing more, and the run goes on.
     """
 
     def lines(self, records: Sequence[Record]) -> None:
@@ -64,11 +65,14 @@ class Trackers:
         self._told_earlier_lines = False
 
     def __enter__(self) -> "Trackers":
-        for name, opener in self._openers.items():
-            try:
-                self._open[name] = opener(self._recipe, self._folder)
-            except Exception as error:
-                self._say(name, error)
+        with ExitStack() as stack:
+            stack.push(self)  # where a later one is interrupted while it begins
+            for name, opener in self._openers.items():
+                try:
+                    self._open[name] = opener(self._recipe, self._folder)
+                except Exception as error:
+                    self._say(name, error)
+            stack.pop_all()
         return self
 
     def __exit__(
@@ -77,7 +81,11 @@ class Trackers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._tell("close")
+        for name, tracker in self._open.items():
+            try:
+                tracker.close()
+            except Exception as failure:
+                self._say(name, failure)
 
     def report(self, record: Record) -> None:
         """Pass on a line of the log."""
@@ -88,7 +96,8 @@ class Trackers:
         """Pass on the result; of a run that was done already, its log before."""
         self._lines([])
         preview = self._folder / "preview.png"
-        self._tell("result", result, preview if preview.exists() else None)
+        found = preview if preview.exists() else None
+        self._tell(lambda tracker: tracker.result(result, found))
 
     def _lines(self, records: list[Record]) -> None:
         if not self._told_earlier_lines:
@@ -97,19 +106,22 @@ class Trackers:
             records = [record for record in earlier if record.step not in steps] + records
             self._told_earlier_lines = True
         if records:
-            self._tell("lines", records)
+            self._tell(lambda tracker: tracker.lines(records))
 
-    def _tell(self, what: str, *values: object) -> None:
+    def _tell(self, tell: Callable[[Tracker], None]) -> None:
         for name, tracker in list(self._open.items()):
             try:
-                getattr(tracker, what)(*values)
+                tell(tracker)
             except Exception as error:
                 del self._open[name]
                 self._say(name, error)
+                with suppress(Exception):
+                    tracker.close()
 
     def _say(self, name: str, error: Exception) -> None:
         first, *_ = str(error).splitlines() or [""]
-        self._note(f"{name} is told nothing more ({type(error).__name__}: {first:.200})")
+        reason = f"{type(error).__name__}: {first:.200}"
+        self._note(f"{name} is told nothing more ({reason}); the run goes on")
 
 
 def open_trackers(

@@ -32,18 +32,11 @@ class WeightsAndBiases:
 
     def __init__(self, recipe: Recipe, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._run = wandb.init(
-            project=os.environ.get("WANDB_PROJECT", "denoisebench"),
-            id=recipe.hash,
-            name=folder.name,
-            group=recipe.family,
-            config=recipe.model_dump(exclude_none=True),
-            dir=folder,
-            mode=os.environ.get("WANDB_MODE", "offline"),  # type: ignore[arg-type]
-            resume="allow",
-            reinit="create_new",
-            settings=_discreet(),
-        )
+        try:
+            self._run = _begun(recipe, folder)
+        except BaseException:
+            wandb.teardown()  # its service would say at the next attempt that the run is in use
+            raise
         _keep_to_this_process()
         ours = Path(self._run.dir).parent
         runs = folder.glob(f"wandb/offline-run-*-{recipe.hash}*")
@@ -79,13 +72,28 @@ class WeightsAndBiases:
         wandb.teardown()  # ends its service, and waits until all is written
 
 
+def _begun(recipe: Recipe, folder: Path) -> wandb.Run:
+    _keep_to_this_process()
+    return wandb.init(
+        project=os.environ.get("WANDB_PROJECT", "denoisebench"),
+        id=recipe.hash,
+        name=folder.name,
+        group=recipe.family,
+        config=recipe.model_dump(exclude_none=True),
+        dir=folder,
+        mode=os.environ.get("WANDB_MODE", "offline"),  # type: ignore[arg-type]
+        resume="allow",
+        reinit="create_new",
+        settings=_discreet(),
+    )
+
+
 def _keep_to_this_process() -> None:
     """Share W&B's service with no child: there, the run of one that is killed stays in use."""
     os.environ.pop("WANDB_SERVICE", None)
 
 
 def _discreet() -> wandb.Settings:
-    _keep_to_this_process()
     wandb.setup()
     logging.getLogger("wandb").setLevel(logging.CRITICAL)  # its log file tells paths
     return wandb.Settings(
