@@ -20,7 +20,16 @@ OPTION_PANELS = {
 }
 
 
-@click.command()
+@click.command(
+    context_settings={
+        "rich_help_config": {  # the decorator for this imports rich, even for a mistake
+            "option_groups": {
+                "*": [{"name": title, "options": names} for title, names in OPTION_PANELS.items()]
+            },
+            "max_width": 100,
+        }
+    }
+)
 @click.option("--gen", metavar="EXPR", help="Generator, for example unet7(norm='batch').")
 @click.option("--loss", metavar="EXPR", help="Loss, for example cgan + 100*l1 + 10*ssim.")
 @click.option("--disc", metavar="EXPR", help="Discriminator, for losses with a GAN term.")
@@ -45,14 +54,6 @@ OPTION_PANELS = {
 @click.option("--audit", "audited", is_flag=True, help="Audit it for hallucinations as well.")
 @options.track
 @options.as_json
-@click.rich_config(
-    {
-        "option_groups": {
-            "*": [{"name": title, "options": names} for title, names in OPTION_PANELS.items()]
-        },
-        "max_width": 100,
-    }
-)
 def run(
     gen: str | None,
     loss: str | None,
