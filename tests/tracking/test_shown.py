@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from read_back import logged, tensorboard_curves, wandb_records
+from read_back import logged, tensorboard_curves, wandb_curves, wandb_records
 
 from denoisebench.scoring.run import run_folder, run_network
 from denoisebench.tracking import open_trackers
@@ -88,6 +88,28 @@ def test_a_run_without_a_result_ends_as_failed(bench, recipe):
     (file,) = folder.glob("wandb/*/run-*.wandb")
     (end,) = [record.exit for record in wandb_records(file) if record.HasField("exit")]
     assert end.exit_code == 1
+
+
+def test_steps_that_a_server_has_already_are_not_logged_again(run, recipe):
+    """Stands for a run that goes on online: there, W&B says at which step it is."""
+    folder, result = run
+    before = set(folder.glob("wandb/*"))
+    with open_trackers(["wandb"], recipe, folder, note=pytest.fail) as trackers:
+        trackers._open["wandb"]._next = 11
+        trackers.finish(result)
+    (ours,) = set(folder.glob("wandb/*")) - before
+    assert [step for step, _ in wandb_curves(folder)["loss/l1"]] == [12, 14, 16, 18, 20]
+    assert ours.is_dir()
+
+
+@pytest.mark.parametrize("mode", ["disabled", "dryrun"])
+def test_other_modes_of_wandb_harm_nothing(bench, recipe, monkeypatch, mode):
+    monkeypatch.setenv("WANDB_MODE", mode)
+    folder = run_folder(bench, recipe)
+    notes: list[str] = []
+    with open_trackers(["wandb"], recipe, folder, note=notes.append) as trackers:
+        trackers.finish(run_network(bench, recipe, folder, report=trackers.report))
+    assert notes == []
 
 
 def test_tags_are_what_the_log_calls_them(run):
