@@ -94,6 +94,7 @@ def _keep_to_this_process() -> None:
 
 
 def _discreet() -> wandb.Settings:
+    """Keep to oneself who runs what where: without metadata, and without what goes beside them."""
     wandb.setup()
     logging.getLogger("wandb").setLevel(logging.CRITICAL)  # its log file tells paths
     return wandb.Settings(

@@ -1,6 +1,7 @@
 """What TensorBoard and W&B show of a run beside its curves, which test_resumed.py compares."""
 
 import json
+import os
 
 import pytest
 from read_back import logged, tensorboard_curves, wandb_curves, wandb_records
@@ -100,6 +101,12 @@ def test_steps_that_a_server_has_already_are_not_logged_again(run, recipe):
     (ours,) = set(folder.glob("wandb/*")) - before
     assert [step for step, _ in wandb_curves(folder)["loss/l1"]] == [12, 14, 16, 18, 20]
     assert ours.is_dir()
+
+
+def test_no_child_is_given_the_service_of_its_parent(bench, recipe):
+    # it would keep the run of a child that is killed, and refuse the one that resumes it
+    with open_trackers(["wandb"], recipe, run_folder(bench, recipe), note=pytest.fail):
+        assert "WANDB_SERVICE" not in os.environ
 
 
 @pytest.mark.parametrize("mode", ["disabled", "dryrun"])
