@@ -28,13 +28,12 @@ from denoisebench.training.health import examine
 from denoisebench.training.inference import denoise
 from denoisebench.training.objective import Judge, Objective
 from denoisebench.training.recipe import Recipe
-from denoisebench.training.world import World
+from denoisebench.training.world import ALONE, World
 
 CHECKPOINT_SECONDS = 5.0  # at least, between two checkpoints
 CHECKPOINT_SHARE = 0.02  # at most, of the time: large networks save less often
 VALIDATIONS = 10  # a training
 VALIDATION_SLICES = 6
-ALONE = World()
 
 
 class Diverged(RuntimeError):

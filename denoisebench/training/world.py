@@ -13,7 +13,11 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.parallel import DistributedDataParallel
 
-PATIENCE = timedelta(hours=2)  # the others wait while one scores, or writes a large checkpoint
+from denoisebench.errors import UsageError
+
+PATIENCE = timedelta(
+    days=1
+)  # the others wait while the first scores baselines; a lost one is noticed
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,13 @@ class World:
         return self.rank == 0
 
     def rows(self, batch: int) -> range:
-        """Which rows of a batch this process works on."""
-        share = batch // self.size
+        """Which rows of a batch this process works on; UsageError where shares are not equal."""
+        share, rest = divmod(batch, self.size)
+        if rest:
+            raise UsageError(
+                f"a batch of {batch} has no {self.size} equal shares, one a process; use --batch "
+                f"{batch + self.size - rest}, or another --nproc-per-node"
+            )
         return range(self.rank * share, (self.rank + 1) * share)
 
     def shared(self, network: Module, device: torch.device) -> Module:
@@ -78,6 +87,9 @@ class World:
         return nullcontext()
 
 
+ALONE = World()
+
+
 @contextmanager
 def joined(device: torch.device) -> Iterator[tuple[World, torch.device]]:
     """Join the processes that torchrun started; a world of one where it did not.
@@ -87,16 +99,15 @@ def joined(device: torch.device) -> Iterator[tuple[World, torch.device]]:
     Yields:
         The world, and this process's device.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1 or "RANK" not in os.environ:
-        yield World(), device
+    if not dist.is_torchelastic_launched():
+        yield ALONE, device
         return
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, timeout=PATIENCE)
     try:
-        yield World(dist.get_rank(), size), device
+        yield World(dist.get_rank(), dist.get_world_size()), device
     finally:
         dist.destroy_process_group()
