@@ -32,7 +32,7 @@ def reseed(device: torch.device, seed: int) -> None:
 
 
 class Fast:
-    """A network compiled at its first call, or as it is where that cannot be done.
+    """A network compiled when it is called, or as it is where that cannot be done.
 
     Args:
         network: called with tensors.
@@ -41,25 +41,22 @@ class Fast:
     """
 
     def __init__(self, network: Module, how: Speedup, note: Callable[[str], None]) -> None:
-        self._plain, self._note = network, note
         mode = "reduce-overhead" if how == "graphs" else None
-        self._call: Callable[..., Any] = (
-            network if how == "none" else torch.compile(network, mode=mode, dynamic=False)
+        self._plain, self._note = network, note
+        self._compiled: Callable[..., Any] | None = (
+            None if how == "none" else torch.compile(network, mode=mode, dynamic=False)
         )
-        self._tried = how == "none"
 
     def __call__(self, *tensors: Any) -> Any:
         """Call the network."""
-        if self._tried:
-            return self._call(*tensors)
-        self._tried = True
-        try:
-            return self._call(*tensors)
-        except Exception as error:  # no compiler, no Triton, a network that it cannot read
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            self._note(f"torch.compile did not work, training goes on without: {reason:.120}")
-            self._call = self._plain
-            return self._call(*tensors)
+        if self._compiled:
+            try:
+                return self._compiled(*tensors)
+            except Exception as error:  # no compiler, no Triton, a network that it cannot read
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+                self._note(f"torch.compile did not work, training goes on without: {reason:.120}")
+                self._compiled = None
+        return self._plain(*tensors)
 
 
 def watch(device: torch.device) -> None:
