@@ -18,7 +18,7 @@ class Batches:
     """The batches of a training, by step.
 
     On a GPU whose memory holds the train split, crops are cut there. Elsewhere a thread cuts those
-    of the next step meanwhile, and on a CPU it draws their noise as well.
+    that `begin` names, and on a CPU it draws their noise as well.
 
     Args:
         slices: of the train split.
@@ -58,6 +58,15 @@ class Batches:
             noisy = self._noisy(clean, step)
         return self._seen(clean), self._seen(noisy)
 
+    def begin(self, step: int) -> None:
+        """Start to make the batch of a step.
+
+        Best called before a long call that leaves Python's lock alone, as a backward pass does:
+        beside Python code it would only take turns.
+        """
+        if not self._resident:
+            self._next = step, self._thread.submit(self._make, step)
+
     def _seen(self, grey: Tensor) -> Tensor:
         return to_network(grey).contiguous(memory_format=self._layout)
 
@@ -67,9 +76,7 @@ class Batches:
 
     def _prepared(self, step: int) -> tuple[Tensor, Tensor | None]:
         ahead = self._next if self._next and self._next[0] == step else None
-        made = ahead[1].result() if ahead else self._make(step)  # none is, of the first
-        self._next = step + 1, self._thread.submit(self._make, step + 1)
-        return made
+        return ahead[1].result() if ahead else self._make(step)  # none is, of the first
 
     def _make(self, step: int) -> tuple[Tensor, Tensor | None]:
         """Cut the crops of a step, and draw their noise where that needs no GPU."""

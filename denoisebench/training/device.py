@@ -49,7 +49,7 @@ class Fast:
 
     def __call__(self, *tensors: Any) -> Any:
         """Call the network."""
-        if self._compiled:
+        if self._compiled is not None:
             try:
                 return self._compiled(*tensors)
             except Exception as error:  # no compiler, no Triton, a network that it cannot read

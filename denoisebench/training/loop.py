@@ -104,6 +104,11 @@ def train(
     if recipe.discriminator is not None:
         (part,) = resolve(recipe.discriminator, "discriminator", catalogue)
         critic = build(part).to(device, memory_format=layout(device))
+    # Lists, since a network looks for its parameters for as long as a small one's step takes.
+    slow: list[Tensor] = [*averaged.parameters()]
+    fast: list[Tensor] = [*generator.parameters()]
+    kept = [*zip(averaged.buffers(), generator.buffers(), strict=True)]
+    judging = [*critic.parameters()] if critic else []
     optimisers = [_adam(network, recipe) for network in (generator, critic) if network]
     networks = {"generator": generator, "averaged": averaged}
     networks |= {"critic": critic} if critic else {}
@@ -222,7 +227,7 @@ def train(
 
         # ---- Judge real and fake -------------------------------------------------------------
         if critic:
-            critic.requires_grad_(True)
+            _require_gradients(judging, True)
             for number, (clean, noisy) in enumerate(zip(*shares, strict=True)):
                 reseed(device, seed + number)  # dropout
                 # Of a batch in parts, no graph is kept: its outputs are made again below.
@@ -235,7 +240,7 @@ def train(
                 judged = torch.stack([*penalties.values(), loss.detach()])
                 sums[-len(judged) :] += judged / parts
             optimisers[1].step()
-            critic.requires_grad_(False)  # its gradients are of no use to the generator
+            _require_gradients(judging, False)  # its gradients are of no use to the generator
 
         # ---- Improve the generator -----------------------------------------------------------
         for number, (clean, noisy) in enumerate(zip(*shares, strict=True)):
@@ -246,6 +251,7 @@ def train(
                         output = play(noisy)
                     fake = look(output, noisy) if critic else None
                 terms = objective.generator_terms(output, clean, fake, reals[number])
+                batches.begin(step + 1)
                 (objective.total(terms) / parts).backward()  # type: ignore[no-untyped-call]
             values = torch.stack([value.detach() for value in terms.values()])
             sums[: len(terms)] += values / parts
@@ -256,7 +262,10 @@ def train(
         # ---- Average the weights -------------------------------------------------------------
         step += 1
         if recipe.ema:
-            _average(averaged, generator, min(recipe.ema, (1 + step) / (10 + step)))
+            decay = min(recipe.ema, (1 + step) / (10 + step))
+            torch._foreach_lerp_(slow, fast, 1 - decay)
+            for mine, its in kept:
+                mine.copy_(its)
 
     images, status = step * recipe.batch, "interrupted" if interrupted and not finished else "done"
     return Trained(
@@ -297,14 +306,9 @@ def _learning_rate(recipe: Recipe, progress: float) -> float:
     return recipe.learning_rate * (1 + math.cos(math.pi * rest)) / 2
 
 
-@torch.no_grad()
-def _average(averaged: Module, generator: Module, decay: float) -> None:
-    """Move the averaged weights towards the trained ones; buffers are copied."""
-    ours: list[Tensor] = list(averaged.parameters())
-    theirs: list[Tensor] = list(generator.parameters())
-    torch._foreach_lerp_(ours, theirs, 1 - decay)
-    for mine, its in zip(averaged.buffers(), generator.buffers(), strict=True):
-        mine.copy_(its)
+def _require_gradients(parameters: Sequence[Tensor], wanted: bool) -> None:
+    for parameter in parameters:
+        parameter.requires_grad_(wanted)
 
 
 def _weights(networks: dict[str, Module]) -> dict[str, Any]:

@@ -50,7 +50,10 @@ def test_a_batch_does_not_depend_on_the_one_before(slices):
     facts = {"seed": 1, "batch": 2, "patch": 16, "device": CPU}
     task = load_task("ct-sigma50")
     batches = Batches(slices, task, **facts)
-    ahead = [batches[step] for step in range(6)]
+    ahead = []
+    for step in range(6):
+        ahead.append(batches[step])
+        batches.begin(step + 1)
     again = batches[2]
     resumed = Batches(slices, task, **facts)[4]
     assert all(map(torch.equal, again, ahead[2]))
@@ -66,6 +69,7 @@ def test_a_mistake_made_ahead_is_told_when_its_batch_is_asked_for(slices):
     facts = {"seed": 1, "batch": 2, "patch": 16, "device": CPU}
     batches = Batches(Torn(slices), load_task("ct-sigma50"), **facts)
     for step in (0, 1):
+        batches.begin(step)
         with pytest.raises(OSError, match="went away"):
             batches[step]
 
