@@ -308,7 +308,8 @@ def _save_weights(path: Path, weights: dict[str, torch.Tensor], recipe: Recipe) 
 
 def _write_evaluation(bench: Bench, folder: Path, method: str, evaluation: Evaluation) -> None:
     write_scores(folder / "scores.csv", evaluation.scores)
-    atomic.write_text(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
+    facts = environment() | {"processes": bench.world.size, "speedup": bench.speedup}
+    atomic.write_text(folder / "environment.json", json.dumps(facts, indent=1) + "\n")
     references = _reference_outputs(bench, method, evaluation.example)
     save_preview(folder / "preview.png", evaluation.example, method, references)
 
