@@ -73,6 +73,12 @@ def run_folder(bench: Bench, recipe: Recipe) -> Path:
     return bench.runs / f"{generator.card.name}-{terms}-{recipe.hash[:8]}"
 
 
+def baseline_folder(bench: Bench, text: str) -> Path:
+    """Say where a baseline's scores stand: `<name>-<first 8 of their key>` in the runs folder."""
+    (part,) = resolve(text, "baseline", bench.catalogue)
+    return bench.runs / f"{part.card.name}-{_baseline_key(bench, part)[:8]}"
+
+
 def refuse(folder: Path, recipe: Recipe, *, resume: bool) -> None:
     """Raise UsageError where a run cannot go into a folder.
 
@@ -234,10 +240,15 @@ def _learned(bench: Bench, part: Part) -> denoisers.Learned | None:
 
 
 def _known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
-    """The folder's result if there is one, and whether weights it lacked have come since."""
+    """The folder's result if there is one, and whether weights it lacked have come since.
+
+    A row that says why a run broke off before it had scores is none: the run may be tried again.
+    """
     if not (folder / "result.json").exists():
         return None, False
     result = read_result(folder / "result.json")
+    if result.status == "failed" and not result.metrics:
+        return None, False
     present = {entry.name for entry in store.listing() if entry.present}
     nulls = [text for text, score in result.metrics.items() if score.mean is None]
     parts = [part for text in nulls for part in resolve(text, "metric", bench.catalogue)]
