@@ -19,12 +19,13 @@ from denoisebench.cli.new import new
 from denoisebench.cli.publish import publish
 from denoisebench.cli.run import run
 from denoisebench.cli.submit import submit
+from denoisebench.cli.sweep import sweep
 from denoisebench.cli.verify import verify
 from denoisebench.cli.weights import weights
 from denoisebench.errors import Unavailable, UsageError
 
 PANELS = {
-    "Train": ["run"],
+    "Train": ["run", "sweep"],
     "Look": ["list", "info", "leaderboard", "publish"],
     "Trust": ["audit", "verify", "submit"],
     "Write": ["new", "check"],
@@ -51,7 +52,7 @@ def group() -> None:
 
 
 COMMANDS = (
-    run, list_, info, leaderboard, publish, audit, verify, submit, new, check, data, weights,
+    run, sweep, list_, info, leaderboard, publish, audit, verify, submit, new, check, data, weights,
     doctor,
 )  # fmt: skip
 for command in COMMANDS:

@@ -61,7 +61,10 @@ def _run(
     stopping: Callable[[], bool],
 ) -> Result:
     def advance(what: str, done: int, total: int) -> None:
-        tell(News(job.name, "running", str(device), doing=f"{what} {done} of {total}"))
+        if job.recipe is None and stopping():  # a training looks after its own end
+            raise runs.Interrupted("stopped, and not scored yet")
+        phase = what.replace(f" {job.method}", "")
+        tell(News(job.name, "running", str(device), doing=f"{phase}, {done} of {total}"))
 
     def report(record: Record) -> None:
         tell(News(job.name, "running", str(device), record=record))
@@ -83,6 +86,9 @@ def _run(
         assert job.baseline is not None
         return runs.run_baseline(bench, job.baseline)
     folder = setting.runs / job.name
+    known, _ = runs.known_result(bench, folder)
+    if known and known.status == "diverged":  # the news of it was lost
+        return known
     return runs.run_network(
         bench, job.recipe, folder, resume=True, report=report, stopping=stopping
     )

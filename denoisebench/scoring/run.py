@@ -76,7 +76,7 @@ def run_folder(bench: Bench, recipe: Recipe) -> Path:
 def baseline_folder(bench: Bench, text: str) -> Path:
     """Say where a baseline's scores stand: `<name>-<first 8 of their key>` in the runs folder."""
     (part,) = resolve(text, "baseline", bench.catalogue)
-    return bench.runs / f"{part.card.name}-{_baseline_key(bench, part)[:8]}"
+    return bench.runs / f"{part.card.name}-{baseline_key(bench, part)[:8]}"
 
 
 def refuse(folder: Path, recipe: Recipe, *, resume: bool) -> None:
@@ -131,7 +131,7 @@ def run_network(
         Interrupted: `stopping` said so; a checkpoint is in the folder.
     """
     refuse(folder, recipe, resume=resume)
-    done, incomplete = _known_result(bench, folder)
+    done, incomplete = known_result(bench, folder)
     if done and not (incomplete and (folder / "checkpoint.pt").exists()):
         return done
     with lock.alone(folder):
@@ -170,13 +170,13 @@ def run_baseline(bench: Bench, text: str) -> Result:
         text: expression of one baseline, `bm3d(profile="high")`.
     """
     (part,) = resolve(text, "baseline", bench.catalogue)
-    key = _baseline_key(bench, part)
+    key = baseline_key(bench, part)
     folder = bench.runs / f"{part.card.name}-{key[:8]}"
-    done, incomplete = _known_result(bench, folder)
+    done, incomplete = known_result(bench, folder)
     if done and not incomplete:
         return done
     with lock.alone(folder, waiting=partial(_say_waiting, bench, part)):
-        done, incomplete = _known_result(bench, folder)
+        done, incomplete = known_result(bench, folder)
         return done if done and not incomplete else _score_baseline(bench, part, key, folder)
 
 
@@ -239,7 +239,7 @@ def _learned(bench: Bench, part: Part) -> denoisers.Learned | None:
     return learned
 
 
-def _known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
+def known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
     """The folder's result if there is one, and whether weights it lacked have come since.
 
     A row that says why a run broke off before it had scores is none: the run may be tried again.
@@ -370,7 +370,7 @@ def _shared(
     }
 
 
-def _baseline_key(bench: Bench, part: Part) -> str:
+def baseline_key(bench: Bench, part: Part) -> str:
     """Hash of all that a baseline's scores depend on."""
     facts = {
         "method": canonical([part]),
