@@ -1,5 +1,6 @@
 """The live board of a sweep: a line a run on a terminal, plain lines elsewhere."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ PLAIN_SECONDS = 15.0  # between lines where there is no terminal
 COLOURS = {"running": "cyan", "done": "green", "diverged": "red", "failed": "red", "waiting": "dim"}
 ENDED = ("done", "diverged", "failed")
 LONGEST_LABEL, SHORTEST_LABEL = 48, 16
+NARROW = 96
+"""Columns of a terminal below which bars are short."""
 
 
 @dataclass
@@ -31,6 +34,8 @@ class Line:
     label: str
     news: News
     record: Record | None
+    psnr: float | None = None
+    """Of the last validation, in dB."""
     changed: float = 0.0
     """When its state was another."""
 
@@ -59,11 +64,11 @@ class Column:
 
 COLUMNS = (
     Column("progress", 13, 0),
-    Column("step", 7, 0),
-    Column("images/s", 8, 96),
+    Column("step", 7, 88),
+    Column("images/s", 8, NARROW),
     Column("val dB", 6, 0),
-    Column("losses", 28, 132),
-    Column("where", 8, 110),
+    Column("losses", 26, 136),
+    Column("where", 14, 116),
     Column("left", 8, 0),
 )
 
@@ -86,7 +91,8 @@ class SweepBoard:
             state = before.stage if before.stage in ("done", "diverged") else "waiting"
             news = News(job.name, state, reason=before.reason if state == "diverged" else None)
             label = plain(f"{job.method} ({told[job.name]})" if told[job.name] else job.method)
-            self.lines[job.name] = Line(job, label, news, before.last)
+            psnr = before.last.validation_psnr if before.last else None
+            self.lines[job.name] = Line(job, label, news, before.last, psnr)
         self._began = self._said = time.monotonic()
         self._live = Live(
             get_renderable=self.render,
@@ -97,6 +103,10 @@ class SweepBoard:
         )
 
     def __enter__(self) -> "SweepBoard":
+        counts = self.counts()
+        over = counts["done"] + counts["diverged"]
+        if over:
+            self.say(f"{over} of {len(self.lines)} runs are over already, and skipped")
         if self.console.is_terminal:
             self._live.start()
         return self
@@ -114,7 +124,9 @@ class SweepBoard:
         """Take in what is heard of a run."""
         line = self.lines[news.job]
         changed = news.state != line.news.state or news.reason != line.news.reason
-        line.record = news.record or line.record
+        if news.record:
+            line.record = news.record
+            line.psnr = news.record.validation_psnr or line.psnr
         line.news = news
         if changed:
             line.changed = time.monotonic()
@@ -161,22 +173,21 @@ class SweepBoard:
     def render(self) -> RenderableType:
         """Draw all runs, or those that matter most where they are more than the screen's lines."""
         width, height = self.console.width, self.console.height
-        shown, hidden = self._chosen(max(4, height - 4))
-        columns = [column for column in COLUMNS if width >= column.least]
-        taken = sum(column.width + 2 for column in columns)
-        fixed = 2 + 5 + 10 + taken
+        shown, hidden = self._chosen(max(4, height - 5))
+        columns = _columns(width)
+        fixed = 2 + 4 + 2 + 8 + sum(2 + column.width for column in columns)
         wanted = max(cell_len(line.label) for line in self.lines.values())
         label = max(SHORTEST_LABEL, min(wanted, LONGEST_LABEL, width - fixed))
-        header = Text(_row("run", "seed", "state", label) + _cells(columns, _titles()), "bold")
-        rows = [self._drawn(line, columns, label, width) for line in shown]
+        tight = label < wanted
+        drawn = [Text("  ".join(_header(columns, label)), "bold")]
+        drawn += [self._drawn(line, columns, label, tight) for line in shown]
         if hidden:
-            counts = Counter(line.news.state for line in hidden)
-            rest = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-            rows.append(Text(f"… and {rest}", "dim"))
-        drawn = [header, *rows, Text(self.totals())]
+            counts = Counter[str](line.news.state for line in hidden)
+            rest = ", ".join(f"{counts[state]} {state}" for state in COLOURS if counts[state])
+            drawn.append(Text(f"… and {rest}", "dim"))
         for text in drawn:
-            text.no_wrap, text.overflow = True, "ellipsis"
-        return Group(*drawn)
+            text.truncate(width, overflow="ellipsis")
+        return Group(*drawn, Text(), Text(self.totals()))
 
     def _chosen(self, room: int) -> tuple[list[Line], list[Line]]:
         """Choose what is shown: running first, then what went wrong, then what ended last."""
@@ -187,31 +198,40 @@ class SweepBoard:
         ranked = sorted(lines, key=lambda line: (order[line.news.state], -line.changed))
         return ranked[: room - 1], ranked[room - 1 :]
 
-    def _drawn(self, line: Line, columns: Sequence[Column], label: int, width: int) -> Text:
-        state = line.news.state
-        text = Text(_row(line.label, line.seed, "", label)[: -len("          ")])
-        text.append(set_cell_size(state, 8) + "  ", COLOURS[state])
-        record, told = line.record, line.news.reason or line.news.doing
-        if state in ("failed", "diverged") or (state in ("running", "waiting") and told):
-            text.append(plain(told or ""), COLOURS[state])
-        elif record or state == "running":
-            text.append(_cells(columns, self._facts(line)))
-        text.truncate(width, overflow="ellipsis")
-        return text
+    def _drawn(self, line: Line, columns: Sequence[Column], label: int, tight: bool) -> Text:
+        news, colour = line.news, COLOURS[line.news.state]
+        name = re.sub(r" ?([+·,]) ?", r"\1", line.label) if tight else line.label
+        cells = [Text(_fitted(name, label)), Text(f"{line.seed:>4}")]
+        cells.append(Text(f"{news.state:<8}", colour))
+        told = news.reason or news.doing
+        if news.state in ("failed", "diverged") or (news.state in ("running", "waiting") and told):
+            where = f" on {news.where}" if news.state == "running" and news.where else ""
+            cells.append(Text(plain(f"{told}{where}"), colour))
+        elif line.record:
+            cells += [self._cell(line, line.record, column) for column in columns]
+        return Text("  ").join(cells)
 
-    def _facts(self, line: Line) -> dict[str, str]:
-        record, running = line.record, line.news.state == "running"
-        done = round(8 * line.progress)
-        facts = {"progress": f"{'━' * done}{'─' * (8 - done)} {100 * line.progress:3.0f}%"}
-        if record is None:
-            return facts
-        facts["step"] = str(record.step)
-        facts["images/s"] = f"{record.images_per_second:.1f}" if running else ""
-        facts["val dB"] = f"{record.validation_psnr:.2f}" if record.validation_psnr else ""
-        facts["losses"] = " ".join(f"{name} {value:.3g}" for name, value in record.losses.items())
-        facts["where"] = line.news.where
-        facts["left"] = clock(_left(record)) if running else ""
-        return facts
+    def _cell(self, line: Line, record: Record, column: Column) -> Text:
+        running, width = line.news.state == "running", column.width
+        if column.title == "progress":
+            bar = width - 5
+            done = int(bar * line.progress)
+            drawn = Text("━" * done, COLOURS[line.news.state])
+            drawn.append("─" * (bar - done), "dim").append(f" {100 * line.progress:3.0f}%")
+            return drawn
+        if column.title == "losses":
+            losses = record.losses.items()
+            return Text(_fitted(" ".join(f"{name} {value:.3g}" for name, value in losses), width))
+        if column.title == "where":  # its end tells two devices of one machine apart
+            where = plain(line.news.where)
+            return Text(f"{where if len(where) <= width else f'…{where[1 - width :]}':<{width}}")
+        number = {
+            "step": f"{record.step}",
+            "images/s": f"{record.images_per_second:.1f}" if running else "",
+            "val dB": f"{line.psnr:.2f}" if line.psnr is not None else "",
+            "left": clock(_left(record)) if running else "",
+        }[column.title]
+        return Text(f"{number:>{width}}")
 
     def _seconds_left(self) -> float | None:
         """Estimate what is left from runs that have told their speed; None where none has."""
@@ -268,25 +288,27 @@ def _left(record: Record) -> float:
     return record.seconds * (1 / max(record.progress, 1e-9) - 1)
 
 
-def _titles() -> dict[str, str]:
-    return {column.title: column.title for column in COLUMNS}
+def _columns(width: int) -> list[Column]:
+    """Choose the columns that a terminal has room for."""
+    short = Column("progress", 10, 0)
+    fitting = [column for column in COLUMNS if width >= column.least]
+    return [short, *fitting[1:]] if width < NARROW else fitting
 
 
-def _row(label: str, seed: str, state: str, width: int) -> str:
-    if cell_len(label) > width:
-        label = set_cell_size(label, width - 1) + "…"
-    return f"{set_cell_size(label, width)}  {seed:>4}  {set_cell_size(state, 8)}  "
+def _header(columns: Sequence[Column], label: int) -> list[str]:
+    left = ("progress", "losses", "where")
+    cells = [f"{'run':<{label}}", "seed", f"{'state':<8}"]
+    return cells + [
+        f"{one.title:<{one.width}}" if one.title in left else f"{one.title:>{one.width}}"
+        for one in columns
+    ]
 
 
-def _cells(columns: Sequence[Column], facts: Mapping[str, str]) -> str:
-    told = []
-    for column in columns:
-        text = facts.get(column.title, "")
-        if cell_len(text) > column.width:
-            text = set_cell_size(text, column.width - 1) + "…"
-        left = column.title in ("progress", "losses", "where")
-        told.append(set_cell_size(text, column.width) if left else f"{text:>{column.width}}")
-    return "  ".join(told)
+def _fitted(text: str, width: int) -> str:
+    """Cut or fill a text to a width."""
+    if cell_len(text) > width:
+        text = set_cell_size(text, width - 1) + "…"
+    return set_cell_size(text, width)
 
 
 @contextmanager
