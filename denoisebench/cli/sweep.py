@@ -15,12 +15,23 @@ if TYPE_CHECKING:
     from denoisebench.fleet.grid import Sweep
     from denoisebench.fleet.job import Executor
     from denoisebench.plugins.find import Catalogue
+    from denoisebench.training.device import Speedup
 
 OPTION_PANELS = {
     "What": ["--gen", "--loss", "--disc", "--seed", "--twin", "--baseline", "--plugin"],
     "On what": ["--data", "--task"],
     "How long, each": ["--minutes", "--steps", "--epochs"],
-    "How": ["--preset", "--batch", "--patch", "--lr", "--device", "--jobs", "--ray"],
+    "How": [
+        "--preset",
+        "--batch",
+        "--accumulate",
+        "--patch",
+        "--lr",
+        "--device",
+        "--speedup",
+        "--jobs",
+        "--ray",
+    ],  # fmt: skip
     "Where": ["--out", "--track", "--dry-run", "--json", "--help"],
 }
 KINDS = {"gen": "generator", "loss": "loss", "disc": "discriminator", "baseline": "baseline"}
@@ -45,11 +56,14 @@ RAY = "denoisebench.fleet.ray_executor"
 @click.option("--epochs", type=float, help="Train each for so many passes over the train slices.")
 @click.option("--preset", help="Where the defaults come from; quick by default.")
 @click.option("--batch", metavar="LIST", help="Crops a step.")
+@click.option("--accumulate", type=int, metavar="N", help="Work on a batch in N parts.")
 @click.option("--patch", metavar="LIST", help="Side of a crop in pixels.")
 @click.option("--lr", metavar="LIST", help="Learning rate of both networks.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True,
-              help="Runs at the same time, on this machine's cores and GPUs.")  # fmt: skip
+@click.option("--speedup", type=click.Choice(["none", "compile", "graphs"]), default="none",
+              show_default=True, help="Compile networks; graphs: CUDA graphs, too.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1), metavar="N",
+              help="Runs at the same time; 1, or one a GPU of a cluster.")  # fmt: skip
 @click.option("--ray", metavar="ADDRESS", help="Run on a Ray cluster: auto, or host:port.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
               metavar="DIR", help="Where run folders stand.")  # fmt: skip
@@ -70,7 +84,8 @@ def sweep(
     data: str | None,
     task: str | None,
     device: str,
-    jobs: int,
+    speedup: "Speedup",
+    jobs: int | None,
     ray: str | None,
     out: Path,
     track: tuple[str, ...],
@@ -108,7 +123,9 @@ def sweep(
         with Display() as display:
             dataset = open_data(data, progress=display.reading, waiting=display.waiting)
             display.data(dataset)
-        bench = Bench(dataset, chosen_task, catalogue, options.torch_device(device), out.resolve())
+        # Ray finds devices on its own machines.
+        here = options.torch_device("cpu" if on_ray else device)
+        bench = Bench(dataset, chosen_task, catalogue, here, out.resolve())
         todo = sweeps.jobs_of(plans, asked.baseline, bench)
         standings = {job.name: sweeps.standing(job, bench) for job in todo}
         if dry_run:
@@ -122,6 +139,7 @@ def sweep(
             device=device,
             track=(*asked.track, *track),
             runs=bench.runs,
+            speedup=speedup,
         )
         execute = on_ray or one_by_one(stopping)
         with SweepBoard(todo, standings) as board:
@@ -168,9 +186,9 @@ def _asked(
     return asked, find(plugins), plugins
 
 
-def _on_ray(address: str | None, jobs: int) -> "Executor | None":
+def _on_ray(address: str | None, jobs: int | None) -> "Executor | None":
     """Return the executor for several runs at a time; None where one after another will do."""
-    if address is None and jobs == 1:
+    if address is None and jobs in (None, 1):
         return None
     if find_spec("ray") is None:
         raise Unavailable(

@@ -61,7 +61,7 @@ class Grid(BaseModel):
         twin: with each GAN, the same training without it.
         preset: where the defaults come from.
         minutes, steps, epochs: the budget of each run.
-        batch, patch, lr: see the options of `denoisebench run`.
+        batch, accumulate, patch, lr: see the options of `denoisebench run`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -76,6 +76,7 @@ class Grid(BaseModel):
     steps: int | None = None
     epochs: float | None = None
     batch: Wholes | None = Several
+    accumulate: int | None = None
     patch: Wholes | None = Several
     lr: Numbers | None = Several
 
@@ -181,6 +182,7 @@ def _combined(grid: Grid, catalogue: Catalogue) -> Iterator[Plan]:
             discriminator=None if aimless else _text(disc),
             loss=_text(loss),
             batch=batch,
+            accumulate=grid.accumulate if grid.accumulate != 1 else None,
             patch=patch,
             learning_rate=rate,
             **{name: getattr(grid, name) for name in BUDGETS},

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from denoisebench.training.device import Speedup
 from denoisebench.training.log import Record
 from denoisebench.training.recipe import Recipe
 
@@ -39,6 +40,7 @@ class Setting:
         track: names of trackers that are told.
         runs: the folder where run folders end.
         workers: processes that a baseline may use; one a core where None.
+        speedup: none, compile, or graphs; see `training.device.Fast`.
     """
 
     data: str
@@ -50,6 +52,7 @@ class Setting:
     track: tuple[str, ...]
     runs: Path
     workers: int | None = None
+    speedup: Speedup = "none"
 
 
 @dataclass(frozen=True)

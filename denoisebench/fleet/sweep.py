@@ -19,6 +19,19 @@ from denoisebench.training.recipe import Plan, Recipe
 
 PAUSE_SECONDS = 2.0  # before a job is tried again that another process is at
 
+VARYING = (
+    "discriminator",
+    "steps",
+    "minutes",
+    "batch",
+    "accumulate",
+    "patch",
+    "learning_rate",
+    "schedule",
+    "ema",
+)
+"""Fields of a recipe in which runs of one name may differ, beside the seed."""
+
 Stage = Literal["done", "diverged", "failed", "unfinished", "to do"]
 
 
@@ -44,7 +57,7 @@ def jobs_of(plans: Iterable[Plan], baselines: Iterable[str], bench: runs.Bench) 
     found: dict[str, Job] = {}
     for text in (*bench.task.references, *baselines):
         (part,) = resolve(text, "baseline", bench.catalogue)
-        name = runs.baseline_folder(bench, text).name
+        name = f"{part.card.name}-{runs.baseline_key(bench, part)[:8]}"
         found.setdefault(name, Job(name, part.text, baseline=text))
     recipes: dict[str, Recipe] = {}
     for one in plans:
@@ -68,13 +81,17 @@ def labels(jobs: Sequence[Job]) -> dict[str, str]:
     found = {}
     for job in jobs:
         told = []
-        for field in ("discriminator", "steps", "minutes", "batch", "patch", "learning_rate"):
+        for field in VARYING:
             values = {getattr(one, field) for one in alike.get(job.method, ())}
             mine = getattr(job.recipe, field, None)
             if len(values) > 1 and mine is not None:
-                told.append(mine if field == "discriminator" else f"{field} {mine:g}")
+                told.append(mine if field == "discriminator" else f"{field} {_shown(mine)}")
         found[job.name] = ", ".join(told)
     return found
+
+
+def _shown(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def standing(job: Job, bench: runs.Bench) -> Standing:

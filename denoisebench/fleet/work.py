@@ -66,6 +66,9 @@ def _run(
         phase = what.replace(f" {job.method}", "")
         tell(News(job.name, "running", str(device), doing=f"{phase}, {done} of {total}"))
 
+    def note(text: str) -> None:
+        tell(News(job.name, "running", str(device), doing=text))
+
     def report(record: Record) -> None:
         tell(News(job.name, "running", str(device), record=record))
         # Trackers are told of the record here.
@@ -80,7 +83,9 @@ def _run(
         device,
         setting.runs,
         setting.workers,
-        advance,
+        speedup=setting.speedup,
+        note=note,
+        advance=advance,
     )
     if job.recipe is None:
         assert job.baseline is not None

@@ -81,12 +81,6 @@ def run_folder(bench: Bench, recipe: Recipe) -> Path:
     return bench.runs / f"{generator.card.name}-{terms}-{recipe.hash[:8]}"
 
 
-def baseline_folder(bench: Bench, text: str) -> Path:
-    """Say where a baseline's scores stand: `<name>-<first 8 of their key>` in the runs folder."""
-    (part,) = resolve(text, "baseline", bench.catalogue)
-    return bench.runs / f"{part.card.name}-{baseline_key(bench, part)[:8]}"
-
-
 def refuse(folder: Path, recipe: Recipe, *, resume: bool) -> None:
     """Raise UsageError where a run cannot go into a folder.
 
