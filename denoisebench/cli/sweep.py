@@ -21,17 +21,8 @@ OPTION_PANELS = {
     "What": ["--gen", "--loss", "--disc", "--seed", "--twin", "--baseline", "--plugin"],
     "On what": ["--data", "--task"],
     "How long, each": ["--minutes", "--steps", "--epochs"],
-    "How": [
-        "--preset",
-        "--batch",
-        "--accumulate",
-        "--patch",
-        "--lr",
-        "--device",
-        "--speedup",
-        "--jobs",
-        "--ray",
-    ],  # fmt: skip
+    "How": ["--preset", "--batch", "--accumulate", "--patch", "--lr", "--speedup"],
+    "On which machines": ["--device", "--jobs", "--ray"],
     "Where": ["--out", "--track", "--dry-run", "--json", "--help"],
 }
 KINDS = {"gen": "generator", "loss": "loss", "disc": "discriminator", "baseline": "baseline"}

@@ -1,5 +1,6 @@
 """A batch worked on in parts, or by several processes, is the batch."""
 
+
 import pytest
 import torch
 
