@@ -31,11 +31,20 @@ OPTION_PANELS = {
         "--device",
         "--speedup",
     ],
-    "Where": ["--out", "--resume", "--audit", "--json", "--help"],
+    "Where": ["--out", "--resume", "--audit", "--track", "--json", "--help"],
 }
 
 
-@click.command()
+@click.command(
+    context_settings={
+        "rich_help_config": {  # the decorator for this imports rich, even for a mistake
+            "option_groups": {
+                "*": [{"name": title, "options": names} for title, names in OPTION_PANELS.items()]
+            },
+            "max_width": 100,
+        }
+    }
+)
 @click.option("--gen", metavar="EXPR", help="Generator, for example unet7(norm='batch').")
 @click.option("--loss", metavar="EXPR", help="Loss, for example cgan + 100*l1 + 10*ssim.")
 @click.option("--disc", metavar="EXPR", help="Discriminator, for losses with a GAN term.")
@@ -63,15 +72,8 @@ OPTION_PANELS = {
               metavar="DIR", help="Where run folders stand.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with an unfinished run of the same recipe.")
 @click.option("--audit", "audited", is_flag=True, help="Audit it for hallucinations as well.")
+@options.track
 @options.as_json
-@click.rich_config(
-    {
-        "option_groups": {
-            "*": [{"name": title, "options": names} for title, names in OPTION_PANELS.items()]
-        },
-        "max_width": 100,
-    }
-)
 def run(
     gen: str | None,
     loss: str | None,
@@ -95,6 +97,7 @@ def run(
     out: Path,
     resume: bool,
     audited: bool,
+    track: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Train a network, or score a baseline, and print the board.
@@ -113,6 +116,7 @@ def run(
                  "--patch": patch, "--seed": seed, "--accumulate": accumulate}  # fmt: skip
         given |= {f"--{name}": value for name, value in budget.items()}
         given["--twin"] = twin or None
+        given["--track"] = " ".join(track) or None
         ignored = [name for name, value in given.items() if value is not None]
         if ignored:
             raise UsageError(f"--baseline trains nothing; leave out {', '.join(ignored)}")
@@ -143,6 +147,9 @@ def run(
     from denoisebench.cli.progress import Display
     from denoisebench.cli.signals import stop_on_signals
     from denoisebench.data.named import open_data
+    from denoisebench.tracking import find_trackers, open_trackers
+
+    find_trackers(track)
 
     first = rank() == 0  # the others only train beside it
     with Display(silent=not first) as display, stop_on_signals() as stopping, ExitStack() as stack:
@@ -185,14 +192,18 @@ def run(
                 with stopping:
                     for each, folder in todo:
                         display.training(each, folder, bench.device)
-                        result = runs.run_network(
-                            bench,
-                            each,
-                            folder,
-                            resume=resume,
-                            report=display.report,
-                            stopping=stopping,
-                        )
+                        with open_trackers(
+                            track, each, folder, report=display.report, note=display.say
+                        ) as trackers:
+                            result = runs.run_network(
+                                bench,
+                                each,
+                                folder,
+                                resume=resume,
+                                report=trackers.report,
+                                stopping=stopping,
+                            )
+                            trackers.finish(result)
             except runs.Interrupted as reason:
                 display.say(f"{reason}; the same command with --resume goes on")
                 return 130

@@ -30,7 +30,16 @@ DATA, TASK = "phantom", "ct-sigma50"
 RAY = "denoisebench.fleet.ray_executor"
 
 
-@click.command()
+@click.command(
+    context_settings={
+        "rich_help_config": {  # the decorator for this imports rich, even for a mistake
+            "option_groups": {
+                "*": [{"name": title, "options": names} for title, names in OPTION_PANELS.items()]
+            },
+            "max_width": 100,
+        }
+    }
+)
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE.toml]")
 @click.option("--gen", metavar="EXPRS", help="Generators, for example unet7,resunet(width=64).")
 @click.option("--loss", metavar="EXPRS", help="Losses, for example l1,cgan+l1.")
@@ -58,17 +67,9 @@ RAY = "denoisebench.fleet.ray_executor"
 @click.option("--ray", metavar="ADDRESS", help="Run on a Ray cluster: auto, or host:port.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
               metavar="DIR", help="Where run folders stand.")  # fmt: skip
-@click.option("--track", multiple=True, metavar="NAME", help="Tell a tracker; repeatable.")
+@options.track
 @click.option("--dry-run", is_flag=True, help="Print what would be run, and what is done.")
 @options.as_json
-@click.rich_config(
-    {
-        "option_groups": {
-            "*": [{"name": title, "options": names} for title, names in OPTION_PANELS.items()]
-        },
-        "max_width": 100,
-    }
-)
 def sweep(
     file: Path | None,
     plugins: tuple[Path, ...],
@@ -98,6 +99,7 @@ def sweep(
     plans = grid.expand(asked, catalogue)
     data, task = data or asked.data or DATA, task or asked.task or TASK
     chosen_task = load_task(task)
+    track = (*asked.track, *track)
     on_ray = _on_ray(ray, jobs)
 
     from denoisebench.cli.progress import Display
@@ -109,6 +111,9 @@ def sweep(
     from denoisebench.fleet.here import one_by_one
     from denoisebench.fleet.job import Setting
     from denoisebench.scoring.run import Bench
+    from denoisebench.tracking import find_trackers
+
+    find_trackers(track)
 
     with stop_on_signals() as stopping:
         with Display() as display:
@@ -128,7 +133,7 @@ def sweep(
             task=_anywhere(task),
             plugins=tuple(path.resolve() for path in plugins),
             device=device,
-            track=(*asked.track, *track),
+            track=track,
             runs=bench.runs,
             speedup=speedup,
         )

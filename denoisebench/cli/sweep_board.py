@@ -130,6 +130,8 @@ class SweepBoard:
         line.news = news
         if changed:
             line.changed = time.monotonic()
+        if news.note:
+            self.say(f"{self._named(line)}: {plain(news.note)}")
         if news.state in ("failed", "diverged") and changed:
             self.say(f"{self._named(line)}: {news.state}, {plain(news.reason or '')}")
         elif not self.console.is_terminal:

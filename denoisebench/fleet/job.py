@@ -64,7 +64,8 @@ class News:
         where: which machine and device; empty while it waits.
         record: the last line of its log, where one is new.
         reason: why it failed, diverged, or waits again.
-        doing: what it is at where that is no training: `scoring 3 of 40`.
+        doing: what it is at where that is no training: `scoring, 3 of 40`.
+        note: what a reader should know, once: that a network could not be compiled.
     """
 
     job: str
@@ -73,6 +74,7 @@ class News:
     record: Record | None = None
     reason: str | None = None
     doing: str = ""
+    note: str = ""
 
 
 class Executor(Protocol):

@@ -19,6 +19,7 @@ from denoisebench.scoring.environment import torch_device
 from denoisebench.scoring.result import Result
 from denoisebench.scoring.submission.private import discreet, own_names
 from denoisebench.task import load_task
+from denoisebench.tracking import open_trackers
 from denoisebench.training.log import Record
 from denoisebench.training.recipe import Recipe
 
@@ -67,11 +68,10 @@ def _run(
         tell(News(job.name, "running", str(device), doing=f"{phase}, {done} of {total}"))
 
     def note(text: str) -> None:
-        tell(News(job.name, "running", str(device), doing=text))
+        tell(News(job.name, "running", str(device), note=_in_one_line(text)))
 
     def report(record: Record) -> None:
         tell(News(job.name, "running", str(device), record=record))
-        # Trackers are told of the record here.
 
     catalogue = find(setting.plugins)
     if job.recipe is not None:
@@ -94,9 +94,13 @@ def _run(
     known, _ = runs.known_result(bench, folder)
     if known and known.status == "diverged":  # the news of it was lost
         return known
-    return runs.run_network(
-        bench, job.recipe, folder, resume=True, report=report, stopping=stopping
-    )
+    names = setting.track
+    with open_trackers(names, job.recipe, folder, report=report, note=note) as trackers:
+        result = runs.run_network(
+            bench, job.recipe, folder, resume=True, report=trackers.report, stopping=stopping
+        )
+        trackers.finish(result)
+    return result
 
 
 def _opened(setting: Setting) -> DataSet:
