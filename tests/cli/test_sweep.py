@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -179,6 +180,20 @@ def test_a_file_says_the_same(sweep, tmp_path):
     wrong = sweep(path, "--gen", "tiny")
     assert (wrong.code, wrong.out) == (2, "")
     assert "says what is run; leave out --gen" in wrong.err
+
+
+def test_the_example_of_the_docs_is_a_sweep(sweep, tmp_path):
+    page = Path(__file__).parents[2] / "docs/sweep.md"
+    (example,) = re.findall(
+        r"^```toml\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    (tmp_path / "study.toml").write_text(example)
+    answer = sweep(tmp_path / "study.toml", "--dry-run", "--json")
+    assert answer.code == 0, answer.err
+    jobs = json.loads(answer.out)
+    assert [job["method"] for job in jobs[:2]] == ["noisy", "nlm"]
+    assert len(jobs) == 2 + 2 * 2 * 2 * 3 + 3  # with twins and three seeds; three rates of one seed
+    assert {job["steps"] for job in jobs if "dncnn" in job["method"]} == {20_000}
 
 
 def test_a_dry_run_says_where_an_unfinished_run_stands_and_what_is_left(sweep, tmp_path):
