@@ -88,8 +88,8 @@ class SweepBoard:
         told = labels(jobs)
         for job in jobs:
             before = standings[job.name]
-            state = before.stage if before.stage in ("done", "diverged") else "waiting"
-            news = News(job.name, state, reason=before.reason if state == "diverged" else None)
+            over = before.state == "diverged"
+            news = News(job.name, before.state, reason=before.reason if over else None)
             label = plain(f"{job.method} ({told[job.name]})" if told[job.name] else job.method)
             psnr = before.last.validation_psnr if before.last else None
             self.lines[job.name] = Line(job, label, news, before.last, psnr)

@@ -88,7 +88,7 @@ def _state(before: Standing) -> str:
 
 def _totals(jobs: Sequence[Job], standings: Mapping[str, Standing]) -> str:
     """Say how many runs there are, how many are left, and what their training takes."""
-    left = [job for job in jobs if standings[job.name].stage not in ("done", "diverged")]
+    left = [job for job in jobs if standings[job.name].state == "waiting"]
     words = [f"{_counted(len(jobs))}, {len(left)} to do"]
     for what, some in (("in all", jobs), ("left", left)):
         steps, minutes = 0.0, 0.0

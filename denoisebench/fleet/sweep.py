@@ -8,7 +8,7 @@ from typing import Literal
 
 from denoisebench import lock
 from denoisebench.errors import Unavailable, UsageError
-from denoisebench.fleet.job import Executor, Job, News, Setting
+from denoisebench.fleet.job import Executor, Job, News, Setting, State
 from denoisebench.plugins.expression import resolve
 from denoisebench.scoring import run as runs
 from denoisebench.scoring.environment import device_name
@@ -48,6 +48,11 @@ class Standing:
     last: Record | None = None
     reason: str | None = None
 
+    @property
+    def state(self) -> State:
+        """Where its job stands at the beginning: over, or waiting to be done or tried again."""
+        return self.stage if self.stage in ("done", "diverged") else "waiting"
+
 
 def jobs_of(plans: Iterable[Plan], baselines: Iterable[str], bench: runs.Bench) -> list[Job]:
     """Tie plans to data: the task's reference baselines, other baselines, then trainings.
@@ -59,13 +64,10 @@ def jobs_of(plans: Iterable[Plan], baselines: Iterable[str], bench: runs.Bench) 
         (part,) = resolve(text, "baseline", bench.catalogue)
         name = f"{part.card.name}-{runs.baseline_key(bench, part)[:8]}"
         found.setdefault(name, Job(name, part.text, baseline=text))
-    recipes: dict[str, Recipe] = {}
     for one in plans:
         recipe = one.recipe(bench.task, bench.dataset)
-        recipes.setdefault(recipe.hash, recipe)
-    for recipe in recipes.values():
         name = runs.run_folder(bench, recipe).name
-        found[name] = Job(name, recipe.method, recipe)
+        found.setdefault(name, Job(name, recipe.method, recipe))
     return list(found.values())
 
 
@@ -139,8 +141,7 @@ def sweep(
     last: dict[str, News] = {}
     for name in named:
         before = standings[name]
-        state = before.stage if before.stage in ("done", "diverged") else "waiting"
-        last[name] = News(name, state, record=before.last, reason=before.reason)
+        last[name] = News(name, before.state, record=before.last, reason=before.reason)
 
     def hear(news: News) -> None:
         if news.state == "running" and last[news.job].state == "waiting":

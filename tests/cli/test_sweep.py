@@ -229,6 +229,12 @@ def test_a_dry_run_says_where_an_unfinished_run_stands_and_what_is_left(sweep, t
     assert "2 runs, 1 to do; training in all: 8 steps" in answer.out
 
 
+def test_what_comes_to_one_recipe_is_one_run(sweep):
+    grid = ("--gen", "tiny", "--loss", "l1,cgan+l1,cgan + 100*l1", "--twin", "--baseline", "noisy")
+    plan = json.loads(sweep(*grid, "--patch", 32, "--dry-run", "--json").out)
+    assert [job["method"] for job in plan] == ["noisy", "tiny · l1", "tiny · cgan + 100*l1"]
+
+
 MISTAKES = {
     "nothing to sweep over": (),
     "no loss named 'l11'; nearest: l1": ("--loss", "l1,l11"),
