@@ -15,6 +15,10 @@ LOCK, OWNER = ".lock", ".lock.owner"
 LOOK_SECONDS = 0.2  # longer than another process takes to look who is there
 
 
+class Held(UsageError):
+    """Another process is at work in a folder; the message says which."""
+
+
 @contextmanager
 def alone(folder: Path, *, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold a folder, which is made where it is not there, and clean it of half-written files.
@@ -27,7 +31,7 @@ def alone(folder: Path, *, waiting: Callable[[str], None] | None = None) -> Iter
         folder: to be held until the block ends.
         waiting: told who holds it while this process waits; without it, a held folder is refused.
     Raises:
-        UsageError: another process holds it.
+        Held: another process holds it.
         Unavailable: nothing can be written there.
     """
     with atomic.told(folder):
@@ -52,7 +56,7 @@ def alone(folder: Path, *, waiting: Callable[[str], None] | None = None) -> Iter
 
 
 def refuse_held(folder: Path) -> None:
-    """Raise UsageError where another process holds a folder; nothing is made or changed."""
+    """Raise Held where another process holds a folder; nothing is made or changed."""
     if not (folder / LOCK).exists():
         return
     lock = filelock.FileLock(folder / LOCK)
@@ -64,8 +68,8 @@ def refuse_held(folder: Path) -> None:
         lock.release()
 
 
-def _refusal(folder: Path) -> UsageError:
-    return UsageError(
+def _refusal(folder: Path) -> Held:
+    return Held(
         f"{folder} is in use by another denoisebench ({_owner(folder)}); wait for it, or stop it"
     )
 

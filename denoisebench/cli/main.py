@@ -15,6 +15,7 @@ from denoisebench.errors import Unavailable, UsageError
 PANELS = {
     "Train": {
         "run": "Train a network, or score a baseline, and print the board.",
+        "sweep": "Train every combination of what is listed, and print the board.",
     },
     "Look": {
         "list": "List plug-ins, tasks and presets, or one kind of them.",

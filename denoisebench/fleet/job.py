@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from denoisebench.training.device import Speedup
 from denoisebench.training.log import Record
 from denoisebench.training.recipe import Recipe
 
@@ -38,6 +39,8 @@ class Setting:
         device: cpu, cuda, cuda:1, or auto.
         track: names of trackers that are told.
         runs: the folder where run folders end.
+        workers: processes that a baseline may use; one a core where None.
+        speedup: none, compile, or graphs; see `training.device.Fast`.
     """
 
     data: str
@@ -48,6 +51,8 @@ class Setting:
     device: str
     track: tuple[str, ...]
     runs: Path
+    workers: int | None = None
+    speedup: Speedup = "none"
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class News:
         where: which machine and device; empty while it waits.
         record: the last line of its log, where one is new.
         reason: why it failed, diverged, or waits again.
+        doing: what it is at where that is no training: `scoring, 3 of 40`.
+        note: what a reader should know, once: that a network could not be compiled.
     """
 
     job: str
@@ -66,6 +73,8 @@ class News:
     where: str = ""
     record: Record | None = None
     reason: str | None = None
+    doing: str = ""
+    note: str = ""
 
 
 class Executor(Protocol):
@@ -81,5 +90,7 @@ class Executor(Protocol):
     ) -> None:
         """Do each job, and tell how it goes; when `stopping`, leave checkpoints and return.
 
-        Raises nothing for a job that fails: that is news.
+        The last news of a job is "done", "diverged" or "failed"; or "waiting", where it was
+        stopped, or where another process is at it: whoever called may then call again.
+        Raises nothing for a job that fails: that is news. Writes no row for it: the caller does.
         """

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from denoisebench.errors import UsageError
 from denoisebench.workers import cores
 
 if TYPE_CHECKING:
@@ -33,6 +34,23 @@ def environment() -> dict[str, Any]:
         "cuda": torch.version.cuda if cuda else None,
         "packages": {name: _version(name) for name in PACKAGES},
     }
+
+
+def torch_device(name: str) -> "torch.device":
+    """Turn a name into a device that is there: cpu, cuda, cuda:1, or auto."""
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"no device named {name!r}; use cpu, cuda, cuda:1, or auto") from None
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"device {name!r} is not supported; use cpu or cuda")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"{name!r}: torch finds {torch.cuda.device_count()} CUDA devices here")
+    return device
 
 
 def device_name(device: "torch.device") -> str:

@@ -133,7 +133,7 @@ def run_network(
         Interrupted: `stopping` said so; a checkpoint is in the folder.
     """
     refuse(folder, recipe, resume=resume)
-    done, incomplete = _known_result(bench, folder)
+    done, incomplete = known_result(bench, folder)
     if done and not (incomplete and (folder / "checkpoint.pt").exists()):
         bench.world.decided(False, False)
         return done
@@ -196,13 +196,13 @@ def run_baseline(bench: Bench, text: str) -> Result:
         text: expression of one baseline, `bm3d(profile="high")`.
     """
     (part,) = resolve(text, "baseline", bench.catalogue)
-    key = _baseline_key(bench, part)
+    key = baseline_key(bench, part)
     folder = bench.runs / f"{part.card.name}-{key[:8]}"
-    done, incomplete = _known_result(bench, folder)
+    done, incomplete = known_result(bench, folder)
     if done and not incomplete:
         return done
     with lock.alone(folder, waiting=partial(_say_waiting, bench, part)):
-        done, incomplete = _known_result(bench, folder)
+        done, incomplete = known_result(bench, folder)
         return done if done and not incomplete else _score_baseline(bench, part, key, folder)
 
 
@@ -265,11 +265,16 @@ def _learned(bench: Bench, part: Part) -> denoisers.Learned | None:
     return learned
 
 
-def _known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
-    """The folder's result if there is one, and whether weights it lacked have come since."""
+def known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
+    """The folder's result if there is one, and whether weights it lacked have come since.
+
+    A row that says why a run broke off before it had scores is none: the run may be tried again.
+    """
     if not (folder / "result.json").exists():
         return None, False
     result = read_result(folder / "result.json")
+    if result.status == "failed" and not result.metrics:
+        return None, False
     present = {entry.name for entry in store.listing() if entry.present}
     nulls = [text for text, score in result.metrics.items() if score.mean is None]
     parts = [part for text in nulls for part in resolve(text, "metric", bench.catalogue)]
@@ -392,7 +397,7 @@ def _shared(
     }
 
 
-def _baseline_key(bench: Bench, part: Part) -> str:
+def baseline_key(bench: Bench, part: Part) -> str:
     """Hash of all that a baseline's scores depend on."""
     facts = {
         "method": canonical([part]),
