@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 
     from denoisebench.data.dataset import DataSet
     from denoisebench.task import Task
+    from denoisebench.training.inference import Inference
 
 Image = NDArray[np.float64]
 Job = tuple[Part, Image]
+Item = TypeVar("Item")
+Key = TypeVar("Key")
 SLICES_AT_ONCE = 8  # on a GPU
 LEARNING_SLICES = 64  # for a baseline that learns
 WORTH_KEEPING_SECONDS = 0.2  # a slice of 512² is 1 MB on disk
@@ -62,17 +65,44 @@ Denoiser = Callable[[Iterable[Image]], Iterator[Denoised]]
 """Takes noisy slices, gives denoised ones in the same order."""
 
 
-def network(generator: "Module", multiple: int) -> Denoiser:
-    """Denoise with a trained generator, slice by slice, on its device."""
-    from denoisebench.training.inference import denoise
+@dataclass(frozen=True)
+class Network:
+    """A denoiser by a trained generator, on its device; a slice's seconds are its share."""
 
-    def run(noisy_slices: Iterable[Image]) -> Iterator[Denoised]:
-        for noisy in noisy_slices:
+    inference: "Inference"
+
+    def __call__(self, noisy_slices: Iterable[Image]) -> Iterator[Denoised]:
+        """Denoise slices; see `Denoiser`."""
+        for some in batches(noisy_slices, np.shape, self.inference.at_once):
             began = time.perf_counter()
-            image = denoise(generator, noisy, multiple)  # ends on the host, so the device is done
-            yield Denoised(image, time.perf_counter() - began)
+            images = self.inference(some)  # ends on the host, so the device is done
+            seconds = (time.perf_counter() - began) / len(some)
+            yield from (Denoised(image, seconds) for image in images)
 
-    return run
+    @property
+    def note(self) -> str:
+        """How slices were denoised, in words."""
+        return self.inference.note
+
+
+def network(generator: "Module", multiple: int, *, tile: int | None = None) -> Network:
+    """Denoise with a trained generator.
+
+    Args:
+        generator, multiple, tile: see `training.inference.Inference`.
+    """
+    from denoisebench.training.inference import Inference
+
+    return Network(Inference(generator, multiple, tile=tile))
+
+
+def batches(
+    items: Iterable[Item], alike: Callable[[Item], Key], at_once: Callable[[Key], int]
+) -> Iterator[list[Item]]:
+    """Yield items in their order, those of one key together, as many as may go at once."""
+    for key, run in groupby(items, alike):
+        while some := list(islice(run, at_once(key))):
+            yield some
 
 
 def baseline(
@@ -154,13 +184,12 @@ def _in_batches(
 ) -> Iterator[Denoised]:
     # A CPU is busy with one slice; and so no digit depends on what stood beside it.
     at_once = 1 if device is None or device.type == "cpu" else SLICES_AT_ONCE
-    for _, alike in groupby(jobs, key=lambda job: (job[0].text, job[1].shape)):
-        while some := list(islice(alike, at_once)):
-            known = [cached(part, sigma, noisy, learned) for part, noisy in some]
-            missing = [noisy for (_, noisy), found in zip(some, known, strict=True) if not found]
-            part = some[0][0]
-            made = iter(_batch(part, sigma, missing, learned, keep, device) if missing else ())
-            yield from (found or next(made) for found in known)
+    for some in batches(jobs, lambda job: (job[0].text, job[1].shape), lambda _: at_once):
+        known = [cached(part, sigma, noisy, learned) for part, noisy in some]
+        missing = [noisy for (_, noisy), found in zip(some, known, strict=True) if not found]
+        part = some[0][0]
+        made = iter(_halving(part, sigma, missing, learned, keep, device) if missing else ())
+        yield from (found or next(made) for found in known)
 
 
 def lessons(part: Part, dataset: "DataSet", task: "Task") -> list[Image]:
@@ -236,6 +265,28 @@ def _batch(
         _finished(part, sigma, one, learned, keep, Denoised(image, seconds))
         for one, image in zip(noisy, images, strict=True)
     ]
+
+
+def _halving(
+    part: Part,
+    sigma: float,
+    noisy: Sequence[Image],
+    learned: Learned | None,
+    keep: bool,
+    device: "torch.device | None",
+) -> list[Denoised]:
+    """Give a batch, or where memory ends each half of it."""
+    from denoisebench.training import memory
+
+    try:
+        return _batch(part, sigma, noisy, learned, keep, device)
+    except RuntimeError as error:
+        if len(noisy) == 1 or not memory.ended(error):
+            raise
+    # Not in the handler: there the error holds on to what the failed attempt made.
+    half = len(noisy) // 2
+    parts = (noisy[:half], noisy[half:])
+    return [one for some in parts for one in _halving(part, sigma, some, learned, keep, device)]
 
 
 def _built(part: Part, learned: Learned | None) -> Any:
