@@ -219,5 +219,5 @@ def reflect(image: Tensor, multiple: int) -> Tensor:
     for axis in (-1, -2):
         while missing := -image.shape[axis] % multiple:
             more = min(missing, image.shape[axis] - 1)
-            image = pad(image, (0, more) if axis == -1 else (0, 0, 0, more), mode="reflect")
+            image = pad(image, (0, more, 0, 0) if axis == -1 else (0, 0, 0, more), mode="reflect")
     return image
