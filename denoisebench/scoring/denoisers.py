@@ -4,7 +4,6 @@ torch is imported where tensors are meant: the worker processes of a baseline st
 """
 
 import hashlib
-import os
 import pickle
 import time
 import zipfile
@@ -164,7 +163,7 @@ def each(
 def _over_cores(
     jobs: Iterable[Job], sigma: float, learned: Learned | None, keep: bool, workers: int
 ) -> Iterator[Denoised]:
-    with ProcessPoolExecutor(workers, Spawning(), initializer=_worker) as pool:
+    with ProcessPoolExecutor(workers, Spawning(), initializer=begin) as pool:
         waiting: list[Denoised | Future[Denoised]] = []
         for part, noisy in jobs:
             known = cached(part, sigma, noisy, learned)
@@ -185,7 +184,7 @@ def _in_batches(
     # A CPU is busy with one slice; and so no digit depends on what stood beside it.
     at_once = 1 if device is None or device.type == "cpu" else SLICES_AT_ONCE
     for some in batches(jobs, lambda job: (job[0].text, job[1].shape), lambda _: at_once):
-        known = [cached(part, sigma, noisy, learned) for part, noisy in some]
+        known = [cached(part, sigma, noisy, learned, device) for part, noisy in some]
         missing = [noisy for (_, noisy), found in zip(some, known, strict=True) if not found]
         part = some[0][0]
         made = iter(_halving(part, sigma, missing, learned, keep, device) if missing else ())
@@ -215,10 +214,14 @@ def learn(part: Part, clean: Sequence[Image]) -> Learned | None:
 
 
 def cached(
-    part: Part, sigma: float, noisy: Image, learned: Learned | None = None
+    part: Part,
+    sigma: float,
+    noisy: Image,
+    learned: Learned | None = None,
+    device: "torch.device | None" = None,
 ) -> Denoised | None:
     """Return what a baseline made of a slice before, or None."""
-    path = _place(part, sigma, noisy, learned)
+    path = _place(part, sigma, noisy, learned, device)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return Denoised(kept["image"].astype(np.float64), float(kept["seconds"]))
@@ -228,13 +231,6 @@ def cached(
 
 def _ready(item: "Denoised | Future[Denoised]") -> Denoised:
     return item.result() if isinstance(item, Future) else item
-
-
-def _worker() -> None:
-    """Keep a worker's numeric libraries to one core, and let it end with its parent."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    begin()
 
 
 def _one(part: Part, sigma: float, noisy: Image, learned: Learned | None, keep: bool) -> Denoised:
@@ -262,7 +258,7 @@ def _batch(
     images = plugin(batch, sigma)[:, 0].double().cpu().numpy()
     seconds = (time.perf_counter() - began) / len(noisy)
     return [
-        _finished(part, sigma, one, learned, keep, Denoised(image, seconds))
+        _finished(part, sigma, one, learned, keep, Denoised(image, seconds), device)
         for one, image in zip(noisy, images, strict=True)
     ]
 
@@ -297,13 +293,19 @@ def _built(part: Part, learned: Learned | None) -> Any:
 
 
 def _finished(
-    part: Part, sigma: float, noisy: Image, learned: Learned | None, keep: bool, made: Denoised
+    part: Part,
+    sigma: float,
+    noisy: Image,
+    learned: Learned | None,
+    keep: bool,
+    made: Denoised,
+    device: "torch.device | None" = None,
 ) -> Denoised:
     """Check an output, keep it where that is worth it, and round it as the cache does."""
     if made.image.shape != noisy.shape:
         raise ValueError(f"{part.card.name} gave {made.image.shape} for a slice of {noisy.shape}")
     if keep and made.seconds > WORTH_KEEPING_SECONDS:
-        _keep(_place(part, sigma, noisy, learned), made.image, made.seconds)
+        _keep(_place(part, sigma, noisy, learned, device), made.image, made.seconds)
     # 1e-5 grey levels, so that both ways score the same.
     return Denoised(made.image.astype(np.float32).astype(np.float64), made.seconds)
 
@@ -315,12 +317,20 @@ def _keep(path: Path, image: NDArray[Any], seconds: float) -> None:
         np.savez(file, image=image.astype(np.float32), seconds=np.array(seconds))
 
 
-def _place(part: Part, sigma: float, noisy: Image, learned: Learned | None) -> Path:
+def _place(
+    part: Part,
+    sigma: float,
+    noisy: Image,
+    learned: Learned | None,
+    device: "torch.device | None",
+) -> Path:
     digest = hashlib.sha256(np.ascontiguousarray(noisy).tobytes())
     digest.update(
         f"{noisy.shape} {part.text} {part.card.digest} {sigma!r} {release(part)}".encode()
     )
     digest.update(learned.digest.encode() if learned else b"")
+    # Seconds on a GPU are others, and digits a little.
+    digest.update(device.type.encode() if device and device.type != "cpu" else b"")
     return home() / "baselines" / part.card.name / f"{digest.hexdigest()}.npz"
 
 
