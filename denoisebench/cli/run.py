@@ -1,5 +1,6 @@
 """denoisebench run."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,15 +8,29 @@ import rich_click as click
 
 from denoisebench.cli import options
 from denoisebench.errors import Unavailable, UsageError
+from denoisebench.workers import rank
 
 if TYPE_CHECKING:
+    from denoisebench.cli.signals import Stopping
     from denoisebench.scoring.result import Result
+    from denoisebench.scoring.run import Bench
+    from denoisebench.training.device import Speedup
+    from denoisebench.training.recipe import Recipe
 
 OPTION_PANELS = {
     "What": ["--gen", "--loss", "--disc", "--twin", "--baseline", "--plugin"],
     "On what": ["--data", "--task"],
     "How long": ["--minutes", "--steps", "--epochs"],
-    "How": ["--preset", "--batch", "--patch", "--lr", "--seed", "--device"],
+    "How": [
+        "--preset",
+        "--batch",
+        "--accumulate",
+        "--patch",
+        "--lr",
+        "--seed",
+        "--device",
+        "--speedup",
+    ],
     "Where": ["--out", "--resume", "--audit", "--json", "--help"],
 }
 
@@ -35,10 +50,15 @@ OPTION_PANELS = {
 @click.option("--epochs", type=float, help="Train for so many passes over the train slices.")
 @click.option("--preset", default="quick", show_default=True, help="Where the defaults come from.")
 @click.option("--batch", type=int, help="Crops a step.")
+@click.option(
+    "--accumulate", type=int, metavar="N", help="Work on a batch in N parts: less memory."
+)
 @click.option("--patch", type=int, help="Side of a crop in pixels.")
 @click.option("--lr", type=float, help="Learning rate of both networks.")
 @click.option("--seed", type=int, help="Of weights, crops and training noise.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
+@click.option("--speedup", type=click.Choice(["none", "compile", "graphs"]), default="none",
+              show_default=True, help="Compile networks; graphs: CUDA graphs, too.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
               metavar="DIR", help="Where run folders stand.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with an unfinished run of the same recipe.")
@@ -66,10 +86,12 @@ def run(
     epochs: float | None,
     preset: str,
     batch: int | None,
+    accumulate: int | None,
     patch: int | None,
     lr: float | None,
     seed: int | None,
     device: str,
+    speedup: "Speedup",
     out: Path,
     resume: bool,
     audited: bool,
@@ -85,9 +107,10 @@ def run(
     if sum(value is not None for value in budget.values()) > 1:
         raise UsageError("give one of --minutes, --steps, --epochs")
     choices = {**budget, "batch": batch, "patch": patch, "learning_rate": lr, "seed": seed}
+    choices["accumulate"] = accumulate if accumulate != 1 else None
     if baseline is not None:
         given = {"--gen": gen, "--loss": loss, "--disc": disc, "--lr": lr, "--batch": batch,
-                 "--patch": patch, "--seed": seed}  # fmt: skip
+                 "--patch": patch, "--seed": seed, "--accumulate": accumulate}  # fmt: skip
         given |= {f"--{name}": value for name, value in budget.items()}
         given["--twin"] = twin or None
         ignored = [name for name, value in given.items() if value is not None]
@@ -121,30 +144,39 @@ def run(
     from denoisebench.cli.signals import stop_on_signals
     from denoisebench.data.named import open_data
 
-    with Display() as display, stop_on_signals() as stopping:
+    first = rank() == 0  # the others only train beside it
+    with Display(silent=not first) as display, stop_on_signals() as stopping, ExitStack() as stack:
         dataset = open_data(data, progress=display.reading, waiting=display.waiting)
         display.data(dataset)
 
         from denoisebench.scoring import run as runs
+        from denoisebench.training.world import joined
 
+        world, where = stack.enter_context(joined(options.torch_device(device)))
         own = (out / "recipe.toml").exists()  # --out names a run rather than a folder of runs
         bench = runs.Bench(
             dataset,
             chosen_task,
             catalogue,
-            options.torch_device(device),
+            where,
             out.parent if own else out,
+            world=world,
+            speedup=speedup,
+            note=display.say,
             advance=display.working,
         )
         if planned is None:
             assert baseline is not None
             result, todo = runs.run_baseline(bench, baseline), []
         else:
+            world.rows(planned.settings.batch)  # tells where it cannot be shared
             recipe = planned.recipe(chosen_task, dataset)
             todo = [(recipe, out if own else runs.run_folder(bench, recipe))]
             if twin and planned.twin:
                 other = planned.twin.recipe(chosen_task, dataset)
                 todo.insert(0, (other, runs.run_folder(bench, other)))
+            if not first:
+                return _follow(bench, todo, stopping)
             for each, folder in todo:
                 runs.refuse(folder, each, resume=resume)
             for reference in chosen_task.references:
@@ -176,6 +208,19 @@ def run(
                 if not (folder / "audit.json").exists():
                     examine(opened, dataset, display, device=bench.device)
     return _print_board(bench.runs, result, as_json)
+
+
+def _follow(bench: "Bench", todo: "list[tuple[Recipe, Path]]", stopping: "Stopping") -> int:
+    """Train beside the first process, which tells all there is to tell."""
+    from denoisebench.scoring.run import follow
+
+    try:
+        with stopping:
+            for recipe, folder in todo:
+                follow(bench, recipe, folder)
+    except RuntimeError as error:
+        raise Unavailable(f"another process of this training ended ({error})") from None
+    return 0
 
 
 def _print_board(runs: Path, result: "Result", as_json: bool) -> int:

@@ -272,12 +272,12 @@ def _halving(
     device: "torch.device | None",
 ) -> list[Denoised]:
     """Give a batch, or where memory ends each half of it."""
-    from denoisebench.training import memory
+    from denoisebench.training.inference import memory_ended
 
     try:
         return _batch(part, sigma, noisy, learned, keep, device)
     except RuntimeError as error:
-        if len(noisy) == 1 or not memory.ended(error):
+        if len(noisy) == 1 or not memory_ended(error):
             raise
     # Not in the handler: there the error holds on to what the failed attempt made.
     half = len(noisy) // 2

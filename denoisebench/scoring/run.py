@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -42,9 +43,11 @@ from denoisebench.scoring.result import (
 from denoisebench.scoring.tune import Tuning, tuned
 from denoisebench.scoring.weights import store
 from denoisebench.task import Task
+from denoisebench.training.device import Speedup
 from denoisebench.training.log import Reporter
 from denoisebench.training.loop import Diverged, Trained, train
 from denoisebench.training.recipe import Recipe
+from denoisebench.training.world import ALONE, World
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Bench:
     device: torch.device
     runs: Path
     workers: int | None = None
+    world: World = ALONE
+    """The processes that train together; all call `run_network` or, but for the first, `follow`."""
+    speedup: Speedup = "none"
+    note: Callable[[str], None] = lambda text: None
+    """Told what could not be done as asked."""
     advance: Callable[[str, int, int], None] = field(default=lambda what, done, total: None)
     """Told while slices are scored or a baseline is tuned: what is done, how many, of how many."""
 
@@ -127,24 +135,16 @@ def run_network(
     refuse(folder, recipe, resume=resume)
     done, incomplete = _known_result(bench, folder)
     if done and not (incomplete and (folder / "checkpoint.pt").exists()):
+        bench.world.decided(False, False)
         return done
     with lock.alone(folder):
         unfinished = (folder / "checkpoint.pt").exists()
         recipe.write(folder / "recipe.toml")
         if not unfinished:
             (folder / "log.jsonl").unlink(missing_ok=True)
+        bench.world.decided(True, unfinished)
         try:
-            trained = train(
-                recipe,
-                bench.dataset,
-                bench.task,
-                bench.catalogue,
-                folder,
-                device=bench.device,
-                resume=unfinished,
-                report=report,
-                stopping=stopping,
-            )
+            trained = _train(bench, recipe, folder, unfinished, report, stopping)
         except Diverged as reason:
             result = _network_result(bench, recipe, None, None, "diverged", str(reason))
             result.write(folder / "result.json")
@@ -152,6 +152,38 @@ def run_network(
         if trained.status == "interrupted":
             raise Interrupted(f"stopped at step {trained.steps}")
         return _score_network(bench, recipe, trained, folder, stopping)
+
+
+def follow(bench: Bench, recipe: Recipe, folder: Path) -> None:
+    """Train beside the first process of a world, which is in `run_network`; nothing is written."""
+    training, unfinished = bench.world.decided(False, False)
+    if training:
+        with suppress(Diverged):  # the first tells
+            _train(bench, recipe, folder, bool(unfinished))
+
+
+def _train(
+    bench: Bench,
+    recipe: Recipe,
+    folder: Path,
+    resume: bool,
+    report: Reporter = lambda record: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Trained:
+    return train(
+        recipe,
+        bench.dataset,
+        bench.task,
+        bench.catalogue,
+        folder,
+        device=bench.device,
+        resume=resume,
+        report=report,
+        stopping=stopping,
+        world=bench.world,
+        speedup=bench.speedup,
+        note=bench.note,
+    )
 
 
 def run_baseline(bench: Bench, text: str) -> Result:
@@ -276,7 +308,8 @@ def _save_weights(path: Path, weights: dict[str, torch.Tensor], recipe: Recipe) 
 
 def _write_evaluation(bench: Bench, folder: Path, method: str, evaluation: Evaluation) -> None:
     write_scores(folder / "scores.csv", evaluation.scores)
-    atomic.write_text(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
+    facts = environment() | {"processes": bench.world.size, "speedup": bench.speedup}
+    atomic.write_text(folder / "environment.json", json.dumps(facts, indent=1) + "\n")
     references = _reference_outputs(bench, method, evaluation.example)
     save_preview(folder / "preview.png", evaluation.example, method, references)
 

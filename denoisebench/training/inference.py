@@ -1,20 +1,26 @@
 """A generator as a denoiser of slices of any size: whole, several at once, or in tiles."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 from math import pi
+from pathlib import Path
+from typing import Any
+from weakref import finalize
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, UntypedStorage
+from torch.func import functional_call
 from torch.nn import Module
 from torch.nn.functional import pad
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from denoisebench.errors import Unavailable
 from denoisebench.task.task import from_network, to_network
-from denoisebench.training import memory
 
 Image = NDArray[np.float64]
 
@@ -86,7 +92,7 @@ class Inference:
                     parts = [noisy[start : start + step] for start in range(0, len(noisy), step)]
                     return [image for part in parts for image in self._denoised(part)]
                 except RuntimeError as error:
-                    if not memory.ended(error):
+                    if not memory_ended(error):
                         raise
                 # Not in the handler: there the error holds on to what the failed attempt made.
                 self._take_less(shape, min(step, len(noisy)))
@@ -120,7 +126,7 @@ class Inference:
         tile = self.tile or max(height, width)
         # A GPU says that memory ends. A CPU's system may kill instead, so it is reckoned before.
         if self.device.type == "cpu" and height * width > RECKONED_FROM:
-            while tile > self._smallest and not memory.suffices(
+            while tile > self._smallest and not memory_suffices(
                 self.generator, (1, 1, min(tile, height), min(tile, width))
             ):
                 tile = self._half(tile)
@@ -221,3 +227,69 @@ def reflect(image: Tensor, multiple: int) -> Tensor:
             more = min(missing, image.shape[axis] - 1)
             image = pad(image, (0, more, 0, 0) if axis == -1 else (0, 0, 0, more), mode="reflect")
     return image
+
+
+def memory_ended(error: Exception) -> bool:
+    """Say whether an error says that memory does not suffice."""
+    told = ("can't allocate memory", "not enough memory")  # of torch's allocator on CPUs
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in told)
+
+
+def memory_suffices(network: Module, shape: tuple[int, ...]) -> bool:
+    """Say whether this machine's free memory holds what a network makes of an input; no gradients.
+
+    Half of it must: libraries have workspace of their own. True where nobody can say.
+    """
+    with suppress(OSError):  # Linux only
+        found = re.search(
+            r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"), re.MULTILINE
+        )
+        if found and (needed := reckoned(network, shape)):
+            return needed * 2 < int(found[1]) * 1024
+    return True
+
+
+def reckoned(network: Module, shape: tuple[int, ...]) -> int | None:
+    """Bytes of a network's tensors for an input at their most; nothing is computed.
+
+    None for a network that cannot do without values.
+    """
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    stand_ins = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
+    reckoning = _Reckoning()
+    try:
+        with torch.no_grad(), reckoning:
+            functional_call(network, stand_ins, torch.empty(shape, device="meta"))
+    except Exception:  # a network of any kind
+        return None
+    return reckoning.most
+
+
+class _Reckoning(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the memory that is held by tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.most = 0
+        self.known: set[int] = set()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        made = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, Tensor):
+                self._hold(tensor.untyped_storage())
+        return made
+
+    def _hold(self, storage: UntypedStorage) -> None:
+        key, size = id(storage), storage.nbytes()
+        if key not in self.known:
+            self.known.add(key)
+            self.now += size
+            self.most = max(self.most, self.now)
+            finalize(storage, self._release, key, size)
+
+    def _release(self, key: int, size: int) -> None:
+        self.known.remove(key)
+        self.now -= size

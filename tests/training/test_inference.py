@@ -9,7 +9,7 @@ from denoisebench import Unavailable
 from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.load import build
 from denoisebench.scoring import denoisers
-from denoisebench.training import inference, memory
+from denoisebench.training import inference
 from denoisebench.training.inference import WHOLE, Inference, denoise, fade, starts, tiled
 
 
@@ -197,7 +197,7 @@ def test_on_a_cpu_memory_is_reckoned_before_it_ends(monkeypatch):
         asked.append(shape)
         return max(shape) <= 300
 
-    monkeypatch.setattr(memory, "suffices", suffices)
+    monkeypatch.setattr(inference, "memory_suffices", suffices)
     network = Small(Near(), 10**9)
     running = Inference(network, 4)
     running(slices(1, 64, 64))
@@ -208,10 +208,10 @@ def test_on_a_cpu_memory_is_reckoned_before_it_ends(monkeypatch):
 
 
 def test_what_a_network_needs_is_reckoned_as_tensors_come_and_go():
-    needed = memory.reckoned(nn.Sequential(nn.Conv2d(1, 8, 1), nn.ReLU()), (1, 1, 100, 100))
+    needed = inference.reckoned(nn.Sequential(nn.Conv2d(1, 8, 1), nn.ReLU()), (1, 1, 100, 100))
     assert needed == 4 * 100 * 100 * (1 + 8 + 8)
     deep = nn.Sequential(*(nn.Conv2d(8 if place else 1, 8, 1) for place in range(9)))
-    assert memory.reckoned(deep, (1, 1, 100, 100)) == needed  # two at a time, however deep
+    assert inference.reckoned(deep, (1, 1, 100, 100)) == needed  # two at a time, however deep
 
 
 def test_a_network_that_needs_values_is_not_reckoned():
@@ -219,13 +219,13 @@ def test_a_network_that_needs_values_is_not_reckoned():
         def forward(self, noisy):
             return noisy if noisy.mean() > 0 else -noisy
 
-    assert memory.reckoned(Choosy(), (1, 1, 8, 8)) is None
-    assert memory.suffices(Choosy(), (1, 1, 8, 8))
+    assert inference.reckoned(Choosy(), (1, 1, 8, 8)) is None
+    assert inference.memory_suffices(Choosy(), (1, 1, 8, 8))
 
 
 def test_memory_of_a_planet_does_not_suffice_for_a_slice_of_a_planet():
-    assert not memory.suffices(Near(), (1, 1, 10**6, 10**6))
-    assert memory.suffices(Near(), (1, 1, 64, 64))
+    assert not inference.memory_suffices(Near(), (1, 1, 10**6, 10**6))
+    assert inference.memory_suffices(Near(), (1, 1, 64, 64))
 
 
 def test_a_generator_in_training_is_left_in_training_also_by_an_error():
