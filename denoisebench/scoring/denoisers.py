@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from denoisebench import atomic
+from denoisebench.errors import Unavailable
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
@@ -277,8 +278,13 @@ def _halving(
     try:
         return _batch(part, sigma, noisy, learned, keep, device)
     except RuntimeError as error:
-        if len(noisy) == 1 or not memory_ended(error):
+        if not memory_ended(error):
             raise
+    if len(noisy) == 1:
+        height, width = noisy[0].shape
+        raise Unavailable(
+            f"{part.card.name} ran out of memory on a slice of {height} × {width}; use --device cpu"
+        )
     # Not in the handler: there the error holds on to what the failed attempt made.
     half = len(noisy) // 2
     parts = (noisy[:half], noisy[half:])
