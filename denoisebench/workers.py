@@ -18,10 +18,20 @@ from typing import Any
 _starting = threading.Lock()
 
 
+# Python starts as with -P. Numeric libraries keep to one core of their worker: they read this when
+# they are loaded, and NumPy's is by the first function that a worker is sent.
+_ENVIRONMENT = {
+    "PYTHONSAFEPATH": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+
 class _Worker(SpawnProcess):
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> Any:
-        with _safe_path():
+        with _prepared():
             return SpawnProcess._Popen(process_obj)
 
 
@@ -34,23 +44,24 @@ class Spawning(SpawnContext):
         if os.name == "posix":
             from multiprocessing import resource_tracker
 
-            with _safe_path():  # it is a child, too, and else starts with the first queue
+            with _prepared():  # it is a child, too, and else starts with the first queue
                 resource_tracker.ensure_running()
 
 
 @contextmanager
-def _safe_path() -> Iterator[None]:
-    """Let Python start as with -P."""
+def _prepared() -> Iterator[None]:
+    """Let children start with their environment, which is none of this process's."""
     with _starting:
-        before = os.environ.get("PYTHONSAFEPATH")
-        os.environ["PYTHONSAFEPATH"] = "1"
+        before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+        os.environ.update(_ENVIRONMENT)
         try:
             yield
         finally:
-            if before is None:
-                del os.environ["PYTHONSAFEPATH"]
-            else:
-                os.environ["PYTHONSAFEPATH"] = before
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
 
 def cores() -> int:

@@ -4,7 +4,6 @@ torch is imported where tensors are meant: the worker processes of a baseline st
 """
 
 import hashlib
-import os
 import pickle
 import time
 import zipfile
@@ -14,12 +13,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from denoisebench import atomic
+from denoisebench.errors import Unavailable
 from denoisebench.home import home
 from denoisebench.plugins.expression import Part
 from denoisebench.plugins.load import build
@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 
     from denoisebench.data.dataset import DataSet
     from denoisebench.task import Task
+    from denoisebench.training.inference import Inference
 
 Image = NDArray[np.float64]
 Job = tuple[Part, Image]
+Item = TypeVar("Item")
+Key = TypeVar("Key")
 SLICES_AT_ONCE = 8  # on a GPU
 LEARNING_SLICES = 64  # for a baseline that learns
 WORTH_KEEPING_SECONDS = 0.2  # a slice of 512² is 1 MB on disk
@@ -62,17 +65,44 @@ Denoiser = Callable[[Iterable[Image]], Iterator[Denoised]]
 """Takes noisy slices, gives denoised ones in the same order."""
 
 
-def network(generator: "Module", multiple: int) -> Denoiser:
-    """Denoise with a trained generator, slice by slice, on its device."""
-    from denoisebench.training.inference import denoise
+@dataclass(frozen=True)
+class Network:
+    """A denoiser by a trained generator, on its device; a slice's seconds are its share."""
 
-    def run(noisy_slices: Iterable[Image]) -> Iterator[Denoised]:
-        for noisy in noisy_slices:
+    inference: "Inference"
+
+    def __call__(self, noisy_slices: Iterable[Image]) -> Iterator[Denoised]:
+        """Denoise slices; see `Denoiser`."""
+        for some in batches(noisy_slices, np.shape, self.inference.at_once):
             began = time.perf_counter()
-            image = denoise(generator, noisy, multiple)  # ends on the host, so the device is done
-            yield Denoised(image, time.perf_counter() - began)
+            images = self.inference(some)  # ends on the host, so the device is done
+            seconds = (time.perf_counter() - began) / len(some)
+            yield from (Denoised(image, seconds) for image in images)
 
-    return run
+    @property
+    def note(self) -> str:
+        """How slices were denoised, in words."""
+        return self.inference.note
+
+
+def network(generator: "Module", multiple: int, *, tile: int | None = None) -> Network:
+    """Denoise with a trained generator.
+
+    Args:
+        generator, multiple, tile: see `training.inference.Inference`.
+    """
+    from denoisebench.training.inference import Inference
+
+    return Network(Inference(generator, multiple, tile=tile))
+
+
+def batches(
+    items: Iterable[Item], alike: Callable[[Item], Key], at_once: Callable[[Key], int]
+) -> Iterator[list[Item]]:
+    """Yield items in their order, those of one key together, as many as may go at once."""
+    for key, run in groupby(items, alike):
+        while some := list(islice(run, at_once(key))):
+            yield some
 
 
 def baseline(
@@ -134,7 +164,7 @@ def each(
 def _over_cores(
     jobs: Iterable[Job], sigma: float, learned: Learned | None, keep: bool, workers: int
 ) -> Iterator[Denoised]:
-    with ProcessPoolExecutor(workers, Spawning(), initializer=_worker) as pool:
+    with ProcessPoolExecutor(workers, Spawning(), initializer=begin) as pool:
         waiting: list[Denoised | Future[Denoised]] = []
         for part, noisy in jobs:
             known = cached(part, sigma, noisy, learned)
@@ -154,13 +184,12 @@ def _in_batches(
 ) -> Iterator[Denoised]:
     # A CPU is busy with one slice; and so no digit depends on what stood beside it.
     at_once = 1 if device is None or device.type == "cpu" else SLICES_AT_ONCE
-    for _, alike in groupby(jobs, key=lambda job: (job[0].text, job[1].shape)):
-        while some := list(islice(alike, at_once)):
-            known = [cached(part, sigma, noisy, learned) for part, noisy in some]
-            missing = [noisy for (_, noisy), found in zip(some, known, strict=True) if not found]
-            part = some[0][0]
-            made = iter(_batch(part, sigma, missing, learned, keep, device) if missing else ())
-            yield from (found or next(made) for found in known)
+    for some in batches(jobs, lambda job: (job[0].text, job[1].shape), lambda _: at_once):
+        known = [cached(part, sigma, noisy, learned, device) for part, noisy in some]
+        missing = [noisy for (_, noisy), found in zip(some, known, strict=True) if not found]
+        part = some[0][0]
+        made = iter(_halving(part, sigma, missing, learned, keep, device) if missing else ())
+        yield from (found or next(made) for found in known)
 
 
 def lessons(part: Part, dataset: "DataSet", task: "Task") -> list[Image]:
@@ -186,10 +215,14 @@ def learn(part: Part, clean: Sequence[Image]) -> Learned | None:
 
 
 def cached(
-    part: Part, sigma: float, noisy: Image, learned: Learned | None = None
+    part: Part,
+    sigma: float,
+    noisy: Image,
+    learned: Learned | None = None,
+    device: "torch.device | None" = None,
 ) -> Denoised | None:
     """Return what a baseline made of a slice before, or None."""
-    path = _place(part, sigma, noisy, learned)
+    path = _place(part, sigma, noisy, learned, device)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return Denoised(kept["image"].astype(np.float64), float(kept["seconds"]))
@@ -199,13 +232,6 @@ def cached(
 
 def _ready(item: "Denoised | Future[Denoised]") -> Denoised:
     return item.result() if isinstance(item, Future) else item
-
-
-def _worker() -> None:
-    """Keep a worker's numeric libraries to one core, and let it end with its parent."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    begin()
 
 
 def _one(part: Part, sigma: float, noisy: Image, learned: Learned | None, keep: bool) -> Denoised:
@@ -233,9 +259,36 @@ def _batch(
     images = plugin(batch, sigma)[:, 0].double().cpu().numpy()
     seconds = (time.perf_counter() - began) / len(noisy)
     return [
-        _finished(part, sigma, one, learned, keep, Denoised(image, seconds))
+        _finished(part, sigma, one, learned, keep, Denoised(image, seconds), device)
         for one, image in zip(noisy, images, strict=True)
     ]
+
+
+def _halving(
+    part: Part,
+    sigma: float,
+    noisy: Sequence[Image],
+    learned: Learned | None,
+    keep: bool,
+    device: "torch.device | None",
+) -> list[Denoised]:
+    """Give a batch, or where memory ends each half of it."""
+    from denoisebench.training.inference import memory_ended
+
+    try:
+        return _batch(part, sigma, noisy, learned, keep, device)
+    except RuntimeError as error:
+        if not memory_ended(error):
+            raise
+    if len(noisy) == 1:
+        height, width = noisy[0].shape
+        raise Unavailable(
+            f"{part.card.name} ran out of memory on a slice of {height} × {width}; use --device cpu"
+        )
+    # Not in the handler: there the error holds on to what the failed attempt made.
+    half = len(noisy) // 2
+    parts = (noisy[:half], noisy[half:])
+    return [one for some in parts for one in _halving(part, sigma, some, learned, keep, device)]
 
 
 def _built(part: Part, learned: Learned | None) -> Any:
@@ -246,13 +299,19 @@ def _built(part: Part, learned: Learned | None) -> Any:
 
 
 def _finished(
-    part: Part, sigma: float, noisy: Image, learned: Learned | None, keep: bool, made: Denoised
+    part: Part,
+    sigma: float,
+    noisy: Image,
+    learned: Learned | None,
+    keep: bool,
+    made: Denoised,
+    device: "torch.device | None" = None,
 ) -> Denoised:
     """Check an output, keep it where that is worth it, and round it as the cache does."""
     if made.image.shape != noisy.shape:
         raise ValueError(f"{part.card.name} gave {made.image.shape} for a slice of {noisy.shape}")
     if keep and made.seconds > WORTH_KEEPING_SECONDS:
-        _keep(_place(part, sigma, noisy, learned), made.image, made.seconds)
+        _keep(_place(part, sigma, noisy, learned, device), made.image, made.seconds)
     # 1e-5 grey levels, so that both ways score the same.
     return Denoised(made.image.astype(np.float32).astype(np.float64), made.seconds)
 
@@ -264,12 +323,20 @@ def _keep(path: Path, image: NDArray[Any], seconds: float) -> None:
         np.savez(file, image=image.astype(np.float32), seconds=np.array(seconds))
 
 
-def _place(part: Part, sigma: float, noisy: Image, learned: Learned | None) -> Path:
+def _place(
+    part: Part,
+    sigma: float,
+    noisy: Image,
+    learned: Learned | None,
+    device: "torch.device | None",
+) -> Path:
     digest = hashlib.sha256(np.ascontiguousarray(noisy).tobytes())
     digest.update(
         f"{noisy.shape} {part.text} {part.card.digest} {sigma!r} {release(part)}".encode()
     )
     digest.update(learned.digest.encode() if learned else b"")
+    # Seconds on a GPU are others, and digits a little.
+    digest.update(device.type.encode() if device and device.type != "cpu" else b"")
     return home() / "baselines" / part.card.name / f"{digest.hexdigest()}.npz"
 
 

@@ -300,7 +300,7 @@ def _score_network(
         best = Best(step=step, validation_psnr=psnr, metrics=again.metrics)
     status: Status = "diverged" if evaluation.failure else "done"
     result = _network_result(bench, recipe, trained, evaluation, status, evaluation.failure)
-    result = result.model_copy(update={"best": best})
+    result = result.model_copy(update={"best": best, "inference": denoiser.note})
     result.write(folder / "result.json")
     return result
 
@@ -334,7 +334,9 @@ def _evaluate(
         if stopping():
             raise Interrupted("trained, but not scored yet")
 
-    return evaluate(denoiser, bench.dataset, bench.task, bench.catalogue, advance=advance)
+    return evaluate(
+        denoiser, bench.dataset, bench.task, bench.catalogue, advance=advance, device=bench.device
+    )
 
 
 def _network_result(
@@ -364,7 +366,6 @@ def _network_result(
         peak_memory=trained.peak_memory if trained else None,
         health=health,
         device=device_name(bench.device),
-        inference="eval mode, float32, whole slices reflected to the generator's multiple",
         **_shared(bench, evaluation, status, reason),
     )
 

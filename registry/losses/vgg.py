@@ -8,7 +8,7 @@ from torch.nn.functional import mse_loss
 
 from denoisebench import UsageError, load_weights, loss
 
-from ..metrics._features import VGG16, features, standardised
+from ..metrics._features import VGG16, features
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's RGB in [0, 1]
 DEVIATION = (0.229, 0.224, 0.225)
@@ -45,8 +45,8 @@ def vgg(
         raise UsageError(
             f"vgg needs sides of at least {SMALLEST}, got {height} × {width}; use a larger --patch"
         )
-    both = standardised((torch.cat([output, target]).float() + 1) / 2, MEAN, DEVIATION)
-    stages = features(both, load_weights("lpips-vgg", output.device), VGG16)
+    both = (torch.cat([output, target]).float() + 1) / 2
+    stages = features(both, load_weights("lpips-vgg", output.device), VGG16, MEAN, DEVIATION)
     for name, stage in zip(LAYERS, stages, strict=False):
         if name == layer:
             return mse_loss(*stage.chunk(2))

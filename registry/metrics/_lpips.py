@@ -8,7 +8,7 @@ from torch.nn.functional import conv2d
 
 from denoisebench import load_weights
 
-from ._features import Layer, features, standardised
+from ._features import Layer, features
 
 # ImageNet's mean and deviation of RGB in [0, 1], restated for [-1, 1]: 2 · 0.485 - 1 = -0.030, …
 SHIFT = (-0.030, -0.088, -0.188)
@@ -24,9 +24,9 @@ def distance(
     length over channels, squared difference, weighted sum over channels, mean over positions.
     """
     tensors = load_weights(weights, output.device)
-    both = standardised(torch.cat([output, target]).float(), SHIFT, SCALE)
+    both = torch.cat([output, target]).float()
     total = torch.zeros(len(output), dtype=torch.float64, device=output.device)
-    for head, layer in enumerate(features(both, tensors, layers)):
+    for head, layer in enumerate(features(both, tensors, layers, SHIFT, SCALE)):
         with torch.autocast(output.device.type, enabled=False):
             length = torch.linalg.vector_norm(layer, dim=1, keepdim=True)
             first, second = (layer / (length + eps)).chunk(2)

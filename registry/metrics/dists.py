@@ -8,7 +8,7 @@ from torch.nn.functional import conv2d
 
 from denoisebench import load_weights, metric
 
-from ._features import VGG16, features, standardised
+from ._features import VGG16, features
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's RGB in [0, 1]
 DEVIATION = (0.229, 0.224, 0.225)
@@ -49,7 +49,7 @@ def dists(output: Tensor, target: Tensor) -> Tensor:
 def stages(image: Tensor, backbone: dict[str, Tensor]) -> Iterator[Tensor]:
     """Yield (B, 1 or 3, H, W) in [0, 1] as RGB, and its features at the five layers."""
     yield image.expand(-1, 3, -1, -1)
-    yield from features(standardised(image, MEAN, DEVIATION), backbone, VGG16, l2_pooled)
+    yield from features(image, backbone, VGG16, MEAN, DEVIATION, l2_pooled)
 
 
 def l2_pooled(image: Tensor, side: int) -> Tensor:

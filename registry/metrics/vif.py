@@ -1,10 +1,11 @@
 """VIF: how much of the target's information is left."""
 
 import torch
-from kornia.filters import filter2d_separable, get_gaussian_kernel1d
 from torch import Tensor
 
 from denoisebench import UsageError, metric
+
+from ._smooth import gaussian, smooth
 
 WINDOWS = (17, 9, 5, 3)  # of the four scales; each is halved after its own window has smoothed it
 SMALLEST = 41  # what leaves the coarsest scale a pixel
@@ -33,7 +34,7 @@ def vif(output: Tensor, target: Tensor) -> Tensor:
     left = held = NOTHING
     for scale, window in enumerate(WINDOWS):
         if scale:
-            output, target = (smooth(each, window)[..., ::2, ::2] for each in (output, target))
+            output, target = (blurred(each, window)[..., ::2, ::2] for each in (output, target))
         bits = information(output, target, window)
         left, held = left + bits[0], held + bits[1]
     return left / held
@@ -45,7 +46,7 @@ def information(output: Tensor, target: Tensor, window: int) -> tuple[Tensor, Te
     The output is taken for gain · target + noise, with both fitted in each window.
     """
     moments = (output, target, output.square(), target.square(), output * target)
-    first, second, first2, second2, product = (smooth(moment, window) for moment in moments)
+    first, second, first2, second2, product = (blurred(moment, window) for moment in moments)
     variance, signal = (first2 - first.square()).relu(), (second2 - second.square()).relu()
     covariance = product - first * second
     gain = covariance / (signal + NOTHING)
@@ -56,7 +57,6 @@ def information(output: Tensor, target: Tensor, window: int) -> tuple[Tensor, Te
     return left.sum(dim=(1, 2, 3)), torch.log1p(signal / NOISE).sum(dim=(1, 2, 3))
 
 
-def smooth(image: Tensor, window: int) -> Tensor:
+def blurred(image: Tensor, window: int) -> Tensor:
     """Filter by a Gaussian of a fifth of the window, over the valid region."""
-    kernel = get_gaussian_kernel1d(window, window / 5, device=image.device, dtype=image.dtype)
-    return filter2d_separable(image, kernel, kernel, padding="valid")
+    return smooth(image, gaussian(window, window / 5))

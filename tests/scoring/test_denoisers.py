@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from denoisebench import Unavailable
 from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.find import find
 from denoisebench.scoring import denoisers
@@ -114,6 +115,75 @@ def test_on_a_gpu_slices_of_one_shape_go_in_batches_and_come_in_order(blur, monk
     for noisy, denoised in zip(slices, denoiser(iter(slices)), strict=True):
         assert np.array_equal(denoised.image, noisy / 2)
     assert sizes == [8, 3, 1, 2]
+
+
+def test_where_memory_ends_a_batch_is_halved_and_comes_in_order(blur, monkeypatch):
+    sizes = []
+
+    def batch(part, sigma, noisy, learned, keep, device):
+        sizes.append(len(noisy))
+        if len(noisy) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return [denoisers.Denoised(image / 2, 0.0) for image in noisy]
+
+    monkeypatch.setattr(denoisers, "_batch", batch)
+    slices = images(8)
+    denoiser = denoisers.baseline(blur("halve"), 50.0, device=torch.device("meta"))
+    for noisy, denoised in zip(slices, denoiser(iter(slices)), strict=True):
+        assert np.array_equal(denoised.image, noisy / 2)
+    assert sizes == [8, 4, 2, 2, 4, 2, 2]
+
+
+def test_a_slice_for_which_memory_ends_is_told(blur, monkeypatch):
+    def batch(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(denoisers, "_batch", batch)
+    with pytest.raises(Unavailable, match="halve ran out of memory on a slice of 8 × 8"):
+        list(denoisers.baseline(blur("halve"), 50.0, device=torch.device("meta"))(images(2)))
+
+
+def test_what_a_cpu_made_is_not_taken_for_a_gpus(blur, monkeypatch):
+    """Its seconds are others; the meta device stands in for a GPU."""
+    monkeypatch.setattr(denoisers, "WORTH_KEEPING_SECONDS", 0.0)
+    part, (noisy,) = blur("halve"), images(1)
+    list(denoisers.baseline(part, 50.0, device=torch.device("cpu"))([noisy]))
+    assert denoisers.cached(part, 50.0, noisy) is not None
+    assert denoisers.cached(part, 50.0, noisy, device=torch.device("cpu")) is not None
+    assert denoisers.cached(part, 50.0, noisy, device=torch.device("meta")) is None
+
+
+def test_each_slice_is_kept_as_it_comes(blur):
+    """A board that is interrupted goes on where it was."""
+    part, slices = blur("blur(wait=0.3)"), images(3)
+    outputs = denoisers.baseline(part, 50.0, workers=1)(iter(slices))
+    next(outputs)
+    assert denoisers.cached(part, 50.0, slices[0]) is not None
+    outputs.close()
+
+
+THREADS = """
+import numpy as np
+from threadpoolctl import threadpool_info
+from denoisebench import baseline
+
+@baseline("threads")
+def threads(noisy, sigma):
+    \"\"\"The most threads that a numeric library takes.\"\"\"
+    return np.full(noisy.shape, max(each["num_threads"] for each in threadpool_info()))
+"""
+
+
+def test_a_workers_numeric_libraries_take_one_core_and_this_process_keeps_its_own(
+    tmp_path, monkeypatch
+):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "2")
+    (tmp_path / "threads.py").write_text(THREADS)
+    (part,) = resolve("threads", "baseline", find([tmp_path / "threads.py"]))
+    (denoised,) = denoisers.baseline(part, 50.0, workers=1)(images(1))
+    assert denoised.image[0, 0] == 1
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "2"
 
 
 def test_an_output_of_another_shape_names_the_baseline(blur):
