@@ -157,6 +157,7 @@ def run(
         display.data(dataset)
 
         from denoisebench.scoring import run as runs
+        from denoisebench.scoring.classical import run_baseline
         from denoisebench.training.world import joined
 
         world, where = stack.enter_context(joined(options.torch_device(device)))
@@ -174,7 +175,7 @@ def run(
         )
         if planned is None:
             assert baseline is not None
-            result, todo = runs.run_baseline(bench, baseline), []
+            result, todo = run_baseline(bench, baseline), []
         else:
             world.rows(planned.settings.batch)  # tells where it cannot be shared
             recipe = planned.recipe(chosen_task, dataset)
@@ -187,7 +188,7 @@ def run(
             for each, folder in todo:
                 runs.refuse(folder, each, resume=resume)
             for reference in chosen_task.references:
-                runs.run_baseline(bench, reference)
+                run_baseline(bench, reference)
             try:
                 with stopping:
                     for each, folder in todo:

@@ -10,6 +10,7 @@ from denoisebench import lock
 from denoisebench.errors import Unavailable, UsageError
 from denoisebench.fleet.job import Executor, Job, News, Setting, State
 from denoisebench.plugins.expression import resolve
+from denoisebench.scoring import classical
 from denoisebench.scoring import run as runs
 from denoisebench.scoring.environment import device_name
 from denoisebench.scoring.result import Result, read_result
@@ -62,7 +63,7 @@ def jobs_of(plans: Iterable[Plan], baselines: Iterable[str], bench: runs.Bench) 
     found: dict[str, Job] = {}
     for text in (*bench.task.references, *baselines):
         (part,) = resolve(text, "baseline", bench.catalogue)
-        name = f"{part.card.name}-{runs.baseline_key(bench, part)[:8]}"
+        name = f"{part.card.name}-{classical.baseline_key(bench, part)[:8]}"
         found.setdefault(name, Job(name, part.text, baseline=text))
     for one in plans:
         recipe = one.recipe(bench.task, bench.dataset)
@@ -193,7 +194,7 @@ def _leave_row(job: Job, bench: runs.Bench, reason: str) -> None:
 
 def _key(job: Job, bench: runs.Bench) -> str:
     (part,) = resolve(str(job.baseline), "baseline", bench.catalogue)
-    return runs.baseline_key(bench, part)
+    return classical.baseline_key(bench, part)
 
 
 def _forget_failure(bench: runs.Bench, name: str) -> None:

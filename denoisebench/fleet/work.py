@@ -15,6 +15,7 @@ from denoisebench.errors import Unavailable, UsageError
 from denoisebench.fleet.job import Job, News, Setting, State
 from denoisebench.plugins.find import Catalogue, find
 from denoisebench.scoring import run as runs
+from denoisebench.scoring.classical import run_baseline
 from denoisebench.scoring.environment import torch_device
 from denoisebench.scoring.result import Result
 from denoisebench.scoring.submission.private import discreet, own_names
@@ -91,7 +92,7 @@ def _run(
     )
     if job.recipe is None:
         assert job.baseline is not None
-        return runs.run_baseline(bench, job.baseline)
+        return run_baseline(bench, job.baseline)
     folder = setting.runs / job.name
     known, _ = runs.known_result(bench, folder)
     if known and known.status == "diverged":  # the news of it was lost

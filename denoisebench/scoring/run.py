@@ -1,11 +1,9 @@
-"""A run: train or take a baseline, score it, and leave a folder that says all of it."""
+"""A run: train a network, score it, and leave a folder that says all of it."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +15,20 @@ from safetensors.torch import save
 from denoisebench import atomic, lock
 from denoisebench.data.dataset import DataSet
 from denoisebench.errors import UsageError
-from denoisebench.plugins.expression import Part, canonical, resolve
+from denoisebench.plugins.expression import Part, resolve
 from denoisebench.plugins.find import Catalogue
 from denoisebench.plugins.load import build
 from denoisebench.scoring import denoisers
 from denoisebench.scoring.cost import macs
-from denoisebench.scoring.environment import cpu_name, device_name, environment
+from denoisebench.scoring.environment import device_name, environment
 from denoisebench.scoring.evaluate import (
     Evaluation,
     Example,
     evaluate,
     filled,
-    metric_versions,
 )
 from denoisebench.scoring.preview import save_preview
 from denoisebench.scoring.result import (
-    EVALUATION_VERSION,
     Best,
     Health,
     Result,
@@ -40,7 +36,6 @@ from denoisebench.scoring.result import (
     read_result,
     write_scores,
 )
-from denoisebench.scoring.tune import Tuning, tuned
 from denoisebench.scoring.weights import store
 from denoisebench.task import Task
 from denoisebench.training.device import Speedup
@@ -186,85 +181,6 @@ def _train(
     )
 
 
-def run_baseline(bench: Bench, text: str) -> Result:
-    """Score a baseline; one that stands in the runs folder is read as `run_network` does.
-
-    Where another process is scoring it already, this one waits and reads what that one found.
-
-    Args:
-        bench: data, task, place.
-        text: expression of one baseline, `bm3d(profile="high")`.
-    """
-    (part,) = resolve(text, "baseline", bench.catalogue)
-    key = baseline_key(bench, part)
-    folder = bench.runs / f"{part.card.name}-{key[:8]}"
-    done, incomplete = known_result(bench, folder)
-    if done and not incomplete:
-        return done
-    with lock.alone(folder, waiting=partial(_say_waiting, bench, part)):
-        done, incomplete = known_result(bench, folder)
-        return done if done and not incomplete else _score_baseline(bench, part, key, folder)
-
-
-def _say_waiting(bench: Bench, part: Part, owner: str) -> None:
-    bench.advance(f"waiting for {part.card.name} ({owner})", 0, 1)
-
-
-def _score_baseline(bench: Bench, part: Part, key: str, folder: Path) -> Result:
-    learned = _learned(bench, part)
-    part, tuning = tuned(
-        part,
-        bench.dataset,
-        bench.task,
-        workers=bench.workers,
-        learned=learned,
-        advance=partial(bench.advance, f"tuning {part.card.name}"),
-    )
-    denoiser = denoisers.baseline(
-        filled(part, bench.task),
-        bench.task.sigma,
-        bench.workers,
-        device=bench.device,
-        learned=learned,
-    )
-    evaluation = _evaluate(bench, part.text, denoiser)
-    result = Result(
-        method=part.text,
-        kind="baseline",
-        recipe=key,
-        licence=part.card.licence or None,
-        parameters=0,
-        device=device_name(bench.device)
-        if part.card.facts.get("batched")
-        else f"{cpu_name()}, 1 core",
-        tuned=tuning.chosen if tuning else {},
-        tuning=_tuning_note(tuning) if tuning else None,
-        **_shared(
-            bench, evaluation, "failed" if evaluation.failure else "done", evaluation.failure
-        ),
-    )
-    _write_evaluation(bench, folder, part.text, evaluation)
-    result.write(folder / "result.json")  # last: its presence says the rest is there
-    return result
-
-
-def _tuning_note(tuning: Tuning) -> str:
-    """How the knobs of a row were chosen, in words."""
-    note = f"best PSNR of {len(tuning.tried)} settings on validation slices"
-    edges = ", ".join(tuning.at_the_edge)
-    return f"{note}; {edges} at the edge of what was tried" if edges else note
-
-
-def _learned(bench: Bench, part: Part) -> denoisers.Learned | None:
-    """Let a baseline that learns see its lessons."""
-    if not part.card.facts.get("learns"):
-        return None
-    bench.advance(f"learning {part.card.name}", 0, 1)
-    learned = denoisers.learn(part, denoisers.lessons(part, bench.dataset, bench.task))
-    bench.advance(f"learning {part.card.name}", 1, 1)
-    return learned
-
-
 def known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
     """The folder's result if there is one, and whether weights it lacked have come since.
 
@@ -289,13 +205,13 @@ def _score_network(
     last = {name: value.cpu().clone() for name, value in generator.state_dict().items()}
     _save_weights(folder / "model.safetensors", last, recipe)
     denoiser = denoisers.network(generator, trained.multiple)
-    evaluation = _evaluate(bench, recipe.method, denoiser, stopping)
-    _write_evaluation(bench, folder, recipe.method, evaluation)
+    evaluation = evaluated(bench, recipe.method, denoiser, stopping)
+    write_evaluation(bench, folder, recipe.method, evaluation)
     best = None
     if trained.best and trained.best["step"] < trained.steps:
         _save_weights(folder / "best.safetensors", trained.best["weights"], recipe)
         generator.load_state_dict(trained.best["weights"])
-        again = _evaluate(bench, f"{recipe.method}, best weights", denoiser, stopping)
+        again = evaluated(bench, f"{recipe.method}, best weights", denoiser, stopping)
         step, psnr = trained.best["step"], trained.best["psnr"]
         best = Best(step=step, validation_psnr=psnr, metrics=again.metrics)
     status: Status = "diverged" if evaluation.failure else "done"
@@ -311,7 +227,8 @@ def _save_weights(path: Path, weights: dict[str, torch.Tensor], recipe: Recipe) 
         file.write(save(tensors, metadata={"denoisebench": recipe.model_dump_json()}))
 
 
-def _write_evaluation(bench: Bench, folder: Path, method: str, evaluation: Evaluation) -> None:
+def write_evaluation(bench: Bench, folder: Path, method: str, evaluation: Evaluation) -> None:
+    """Write what stands beside a result: scores, environment, preview."""
     write_scores(folder / "scores.csv", evaluation.scores)
     facts = environment() | {"processes": bench.world.size, "speedup": bench.speedup}
     atomic.write_text(folder / "environment.json", json.dumps(facts, indent=1) + "\n")
@@ -319,12 +236,13 @@ def _write_evaluation(bench: Bench, folder: Path, method: str, evaluation: Evalu
     save_preview(folder / "preview.png", evaluation.example, method, references)
 
 
-def _evaluate(
+def evaluated(
     bench: Bench,
     method: str,
     denoiser: denoisers.Denoiser,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Evaluation:
+    """Score a denoiser on the bench's test split, telling the bench how far it is."""
     total, done = len(bench.dataset.test), 0
 
     def advance() -> None:
@@ -366,7 +284,7 @@ def _network_result(
         peak_memory=trained.peak_memory if trained else None,
         health=health,
         device=device_name(bench.device),
-        **_shared(bench, evaluation, status, reason),
+        **facts_of_any(bench, evaluation, status, reason),
     )
 
 
@@ -377,7 +295,7 @@ def _macs(bench: Bench, part: Part) -> int | None:
         return None
 
 
-def _shared(
+def facts_of_any(
     bench: Bench, evaluation: Evaluation | None, status: Status, reason: str | None
 ) -> dict[str, Any]:
     """The fields that do not depend on the kind of method."""
@@ -396,21 +314,6 @@ def _shared(
         "status": status,
         "reason": reason,
     }
-
-
-def baseline_key(bench: Bench, part: Part) -> str:
-    """Hash of all that a baseline's scores depend on."""
-    facts = {
-        "method": canonical([part]),
-        "given": sorted(part.given),  # knobs that were not are tuned
-        "source": part.card.digest,
-        "data": bench.dataset.digest,
-        "split": bench.dataset.split_digest,
-        "task": bench.task.model_dump(),
-        "metrics": metric_versions(bench.task, bench.catalogue),
-        "evaluation": EVALUATION_VERSION,
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _reference_outputs(

@@ -13,7 +13,8 @@ from denoisebench.plugins.contracts.samples import grey, scaled, side, with_nois
 from denoisebench.plugins.expression import Part, resolve
 from denoisebench.plugins.find import find
 from denoisebench.plugins.load import build
-from denoisebench.scoring.run import Bench, run_baseline
+from denoisebench.scoring.classical import run_baseline
+from denoisebench.scoring.run import Bench
 from denoisebench.task.task import load_task, task_names
 from denoisebench.training.objective import Judge, Objective
 

@@ -14,7 +14,8 @@ from denoisebench.data.dataset import DataSet
 from denoisebench.data.phantom import draw
 from denoisebench.data.scan import Slice
 from denoisebench.plugins.find import find
-from denoisebench.scoring.run import Bench, run_baseline
+from denoisebench.scoring.classical import run_baseline
+from denoisebench.scoring.run import Bench
 from denoisebench.task import load_task
 
 TASK = load_task("ct-sigma50").model_copy(update={"metrics": ("psnr",)})
