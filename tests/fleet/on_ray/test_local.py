@@ -1,13 +1,8 @@
 """Ray on this machine alone: `--jobs N`."""
 
-import os
 import signal
-import subprocess
-from pathlib import Path
 
-import pytest
-
-from denoisebench.fleet.freight import SCRATCH, TOKEN
+from denoisebench.fleet.freight import TOKEN
 from denoisebench.fleet.ray_executor import on_ray
 from denoisebench.scoring.result import read_result
 
