@@ -22,6 +22,7 @@ STORE_BYTES = 200 << 20
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to Ray's makers
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # of answers that nobody waits for any more
 }
 
 
@@ -129,6 +130,8 @@ def joined(address: str | None, jobs_at_once: int) -> Iterator[None]:
             with _kept_signals(), contextlib.chdir(folder):
                 # Ray's workers look for modules first in the folder where `init` was called.
                 ray.init(**options)
+            # What happens to machines is told as news; Ray would print it to stdout as well.
+            ray._private.worker._worker_logs_enabled = False
         except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             reason = " ".join(str(error).split())
             raise Unavailable(f"cannot use Ray ({address or 'here'}): {reason:.200}") from None

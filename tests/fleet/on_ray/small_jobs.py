@@ -197,5 +197,5 @@ if __name__ == "__main__":  # a driver that a test kills
     stage = stage_in(Path(place), Path(data))
     job, setting = stage.job(steps=int(steps)), stage.setting(Path(runs_folder))
     on_ray(None if address == "here" else address, 1, home_seconds=0.3)(
-        [job], setting, tell=lambda news: print(news, flush=True), stopping=lambda: False
+        [job], setting, tell=lambda news: None, stopping=lambda: False
     )
