@@ -87,6 +87,14 @@ def nodes() -> list[Node]:
     ]
 
 
+def node_of(worker: Any) -> str:
+    """Return the id of the node where an actor is."""
+    import ray
+
+    facts: Any = ray._private.state.actors(worker._actor_id.hex())
+    return str(facts["Address"]["NodeID"])
+
+
 @contextmanager
 def joined(address: str | None, jobs_at_once: int) -> Iterator[None]:
     """Be connected to Ray while the block lasts.

@@ -146,7 +146,7 @@ def _see_to(sweep: _Sweep, freight: Freight) -> None:
             except (_Stopped, lock.Held) as reason:
                 return sweep.news.put(News(name, "waiting", reason=str(reason)))
             except RayTaskError as error:  # of our own part there, such as a full disk
-                return sweep.news.put(News(name, "failed", reason=reason_of(error.cause)))
+                return sweep.news.put(News(name, "failed", reason=_cause(error)))
             except (UsageError, Unavailable) as error:
                 return sweep.news.put(News(name, "failed", reason=reason_of(error)))
             except RayError as error:
@@ -162,22 +162,29 @@ def _see_to(sweep: _Sweep, freight: Freight) -> None:
 def _how_lost(error: Exception) -> str:
     """Say which of the few ways it was; what Ray says has many lines, with addresses and paths."""
     text = str(error)
-    if "No module named" in text:
-        return "a node could not import denoisebench; install the same there"
-    if "OOM" in text or "out of memory" in text:
-        return "its node ran out of memory"
-    return "its node died" if "node" in text and "died" in text else "its process died"
+    if "low on memory" in text:
+        return "its machine ran out of memory"
+    return (
+        "its machine died" if "node has died" in text or "dead node" in text else "its process died"
+    )
 
 
 def _attempt(sweep: _Sweep, freight: Freight) -> News:
     """Do a job on one machine, from what of it is at home; return its last news."""
+    from ray.exceptions import ActorDiedError, RayTaskError
+
     folder = sweep.setting.runs / freight.job.name
     with _worker(sweep) as (worker, given):
-        ready = _placed(sweep, worker.open.remote(freight, given.cpus, given.gpu), given)
+        try:
+            ready = _placed(sweep, worker.open.remote(freight, given.cpus, given.gpu), given)
+        except (RayTaskError, ActorDiedError) as error:
+            if isinstance(error, ActorDiedError) and "its creation task" not in str(error):
+                raise  # it was lost
+            # An import, a disk: the job had no part in it yet.
+            raise _misfit(sweep, worker, f"a node cannot begin: {_cause(error)}") from None
         with _closing(worker):
             if ready.misfit:
-                sweep.misfits[ready.node] = ready.misfit
-                raise _Misfit(ready.misfit)
+                raise _misfit(sweep, worker, ready.misfit)
             if ready.shared:
                 return _follow(sweep, worker, ready.where, None)
             with lock.alone(folder):
@@ -185,6 +192,20 @@ def _attempt(sweep: _Sweep, freight: Freight) -> News:
                 for name, content in home.pieces():
                     _get(sweep, worker.take.remote(name, content))
                 return _follow(sweep, worker, ready.where, home)
+
+
+def _misfit(sweep: _Sweep, worker: Any, reason: str) -> _Misfit:
+    """Leave the machine of a worker alone from here on."""
+    sweep.misfits[ray_cluster.node_of(worker)] = reason
+    return _Misfit(reason)
+
+
+def _cause(error: Any) -> str:
+    """Say what an error of Ray's wraps."""
+    text = str(error)
+    if "failed to import" in text or "No module named" in text:
+        return "denoisebench cannot be imported there; install the same as here"
+    return reason_of(error.cause)
 
 
 def _placed(sweep: _Sweep, answer: Any, given: Share) -> Any:

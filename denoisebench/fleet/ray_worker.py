@@ -31,13 +31,11 @@ class Ready:
 
     Attributes:
         where: the machine and its device.
-        node: Ray's name for the machine.
         shared: it sees the runs folder at home; no file needs to travel.
         misfit: why it cannot do the job though another machine may.
     """
 
     where: str
-    node: str
     shared: bool = False
     misfit: str | None = None
 
@@ -63,27 +61,24 @@ class Worker:
             cores: that this process was given.
             gpu: whether it was given one, which is then the only one that it sees.
         """
-        import ray
-
         os.environ.pop(FOLDERS_VARIABLE, None)  # all that matters there came along
         device = f"GPU {os.environ.get('CUDA_VISIBLE_DEVICES', '')}" if gpu else f"{cores} cores"
         where = f"{socket.gethostname()}, {device}"
-        node = ray.get_runtime_context().get_node_id()
         if freight.version != __version__:
-            return Ready(where, node, misfit=_other_version(freight.version))
+            return Ready(where, misfit=_other_version(freight.version))
         folder = self._exit.enter_context(freights.scratch())
         setting = freights.unpack(freight, folder)
         try:
             _refuse_misfit(freight, setting)
         except (UsageError, Unavailable) as error:
-            return Ready(where, node, misfit=reason_of(error))
+            return Ready(where, misfit=reason_of(error))
         workers = min(cores, setting.workers or cores)
         self._freight, self._cores = freight, cores
         self._setting = replace(setting, device="cuda" if gpu else "cpu", workers=workers)
         shared = setting.runs == freight.setting.runs
         if shared:
             self._wait_for_the_dead()
-        return Ready(where, node, shared)
+        return Ready(where, shared)
 
     def take(self, name: str, content: bytes) -> None:
         """Add bytes to a file of the run folder, before the job begins."""

@@ -119,16 +119,19 @@ def test_jobs_of_a_driver_that_was_killed_end_and_the_next_goes_on(stage, own_ru
     assert 0 < second[0] <= first[-1] + 1
 
 
-def test_a_node_without_the_data_is_left_alone(stage, own_runs, nodes):
-    jobs = [stage.job(seed=seed, steps=10) for seed in range(3)]
+def test_nodes_without_the_data_or_denoisebench_are_left_alone(stage, own_runs, nodes):
+    jobs = [stage.job(seed=seed, steps=10) for seed in range(4)]
     bare = nodes.add("bare", DENOISEBENCH_HOME=str(nodes.scratch("nothing")))
+    (nodes.scratch("nothing") / "denoisebench.py").write_text("")
+    broken = nodes.add("broken", PYTHONPATH=str(nodes.scratch("nothing")))
     setting = stage.setting(own_runs, data=stage.dataset.name)  # prepared in the others' cache
-    on_ray(nodes.address, 3)(jobs, setting, tell=stage.tell, stopping=lambda: False)
-    nodes.kill(bare)
+    on_ray(nodes.address, 4)(jobs, setting, tell=stage.tell, stopping=lambda: False)
+    for node in (bare, broken):
+        nodes.kill(node)
 
-    assert [stage.last(job).state for job in jobs] == ["done"] * 3, stage.heard
-    (waited,) = (news.reason for news in stage.heard if news.state == "waiting")
-    assert "a node lacks the data" in waited
+    assert [stage.last(job).state for job in jobs] == ["done"] * 4, stage.heard
+    reasons = sorted(news.reason for news in stage.heard if news.state == "waiting")
+    assert [reason[:19] for reason in reasons] == ["a node cannot begin", "a node lacks the da"]
     assert all((own_runs / job.name / "result.json").exists() for job in jobs)
 
 
