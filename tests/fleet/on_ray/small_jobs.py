@@ -29,6 +29,7 @@ PLUGINS = '''
 
 import hashlib
 import os
+import signal
 import time
 
 import torch
@@ -79,9 +80,9 @@ def broken(output, target, *, pause: float = 0.02):
 
 @loss("deadly")
 def deadly(output, target, *, pause: float = 0.02):
-    """Ends its process at each batch."""
+    """Kills its process at each batch."""
     note("deadly")
-    os._exit(1)
+    os.kill(os.getpid(), signal.SIGKILL)
 '''
 TASK = """
 name = "tiny-task"
@@ -156,6 +157,13 @@ class Stage:
 
     def sessions(self, job: Job) -> list[list[int]]:
         """The steps that each other process did of a job, in the order of their beginning."""
+        return list(self._did(job).values())
+
+    def workers(self, job: Job) -> list[int]:
+        """The numbers of those processes."""
+        return list(self._did(job))
+
+    def _did(self, job: Job) -> dict[int, list[int]]:
         recipe = job.recipe
         batches = {}
         for step in range(recipe.steps):
@@ -163,12 +171,12 @@ class Stage:
                          patch=recipe.patch)  # fmt: skip
             batches[digest_of(grey)] = step
         assert len(batches) == recipe.steps, "two steps have one batch"
-        did: dict[str, list[int]] = {}
+        did: dict[int, list[int]] = {}
         for line in self.ledger.read_text().splitlines() if self.ledger.exists() else []:
             process, word = line.split()
             if word in batches and int(process) != os.getpid():
-                did.setdefault(process, []).append(batches[word])
-        return list(did.values())
+                did.setdefault(int(process), []).append(batches[word])
+        return did
 
 
 def digest_of(grey: np.ndarray) -> str:

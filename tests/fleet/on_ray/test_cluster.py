@@ -7,8 +7,9 @@ import threading
 from pathlib import Path
 
 import psutil
-from conftest import TwoNodes, until
+import pytest
 from small_jobs import Stage
+from two_nodes import TwoNodes, until
 
 from denoisebench.fleet.freight import FILES, SCRATCH
 from denoisebench.fleet.job import Job
@@ -119,6 +120,7 @@ def test_jobs_of_a_driver_that_was_killed_end_and_the_next_goes_on(stage, own_ru
     assert 0 < second[0] <= first[-1] + 1
 
 
+@pytest.mark.slow
 def test_nodes_without_the_data_or_denoisebench_are_left_alone(stage, own_runs, nodes):
     jobs = [stage.job(seed=seed, steps=10) for seed in range(4)]
     bare = nodes.add("bare", DENOISEBENCH_HOME=str(nodes.scratch("nothing")))
@@ -131,10 +133,12 @@ def test_nodes_without_the_data_or_denoisebench_are_left_alone(stage, own_runs, 
 
     assert [stage.last(job).state for job in jobs] == ["done"] * 4, stage.heard
     reasons = sorted(news.reason for news in stage.heard if news.state == "waiting")
-    assert [reason[:19] for reason in reasons] == ["a node cannot begin", "a node lacks the da"]
+    # A job that was under way to a node when another found out may find out too.
+    assert {reason[:19] for reason in reasons} == {"a node cannot begin", "a node lacks the da"}
     assert all((own_runs / job.name / "result.json").exists() for job in jobs)
 
 
+@pytest.mark.slow
 def test_where_no_node_has_the_data_the_job_fails_and_says_what_to_do(stage, own_runs, nodes):
     job = stage.job()
     execute = on_ray(nodes.address, 1)

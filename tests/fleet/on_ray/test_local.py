@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import until
+from two_nodes import until
 
 from denoisebench.errors import Unavailable, UsageError
 from denoisebench.fleet import ray_executor
@@ -59,6 +59,7 @@ def test_the_torch_that_lies_there_would_have_been_imported(tmp_path):
     assert (tmp_path / "imported").exists()
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_killed_takes_ray_and_its_workers_along(stage, tmp_path):
     words = [stage.plugins.parent, stage.data, "here", tmp_path / "runs", 1000]
     driver = psutil.Popen([sys.executable, "-P", DRIVER, *map(str, words)])
