@@ -60,6 +60,11 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def rank() -> int:
+    """Return this process's number among those that torchrun started; 0 where it started none."""
+    return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else 0
+
+
 def begin() -> None:
     """Start a worker's life: to be a pool's initializer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides

@@ -19,6 +19,12 @@ plugin = click.option(
 scored_task = click.option(
     "--task", metavar="FILE", help="The task file, of a run that was scored under one."
 )
+track = click.option(
+    "--track",
+    multiple=True,
+    metavar="NAME",
+    help="Tell tensorboard or wandb, offline unless WANDB_MODE=online; repeatable.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
 
 

@@ -25,9 +25,9 @@ SHOWN = 10  # files set aside that are named before a run
 class Display:
     """Progress on stderr, so that stdout holds nothing but the answer."""
 
-    def __init__(self) -> None:
-        self.console = Console(stderr=True)
-        self.live = self.console.is_terminal
+    def __init__(self, *, silent: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=silent)
+        self.live = self.console.is_terminal and not silent
         self.bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),

@@ -1,5 +1,6 @@
 """denoisebench run."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,20 +8,43 @@ import rich_click as click
 
 from denoisebench.cli import options
 from denoisebench.errors import Unavailable, UsageError
+from denoisebench.workers import rank
 
 if TYPE_CHECKING:
+    from denoisebench.cli.signals import Stopping
     from denoisebench.scoring.result import Result
+    from denoisebench.scoring.run import Bench
+    from denoisebench.training.device import Speedup
+    from denoisebench.training.recipe import Recipe
 
 OPTION_PANELS = {
     "What": ["--gen", "--loss", "--disc", "--twin", "--baseline", "--plugin"],
     "On what": ["--data", "--task"],
     "How long": ["--minutes", "--steps", "--epochs"],
-    "How": ["--preset", "--batch", "--patch", "--lr", "--seed", "--device"],
-    "Where": ["--out", "--resume", "--audit", "--json", "--help"],
+    "How": [
+        "--preset",
+        "--batch",
+        "--accumulate",
+        "--patch",
+        "--lr",
+        "--seed",
+        "--device",
+        "--speedup",
+    ],
+    "Where": ["--out", "--resume", "--audit", "--track", "--json", "--help"],
 }
 
 
-@click.command()
+@click.command(
+    context_settings={
+        "rich_help_config": {  # the decorator for this imports rich, even for a mistake
+            "option_groups": {
+                "*": [{"name": title, "options": names} for title, names in OPTION_PANELS.items()]
+            },
+            "max_width": 100,
+        }
+    }
+)
 @click.option("--gen", metavar="EXPR", help="Generator, for example unet7(norm='batch').")
 @click.option("--loss", metavar="EXPR", help="Loss, for example cgan + 100*l1 + 10*ssim.")
 @click.option("--disc", metavar="EXPR", help="Discriminator, for losses with a GAN term.")
@@ -35,23 +59,21 @@ OPTION_PANELS = {
 @click.option("--epochs", type=float, help="Train for so many passes over the train slices.")
 @click.option("--preset", default="quick", show_default=True, help="Where the defaults come from.")
 @click.option("--batch", type=int, help="Crops a step.")
+@click.option(
+    "--accumulate", type=int, metavar="N", help="Work on a batch in N parts: less memory."
+)
 @click.option("--patch", type=int, help="Side of a crop in pixels.")
 @click.option("--lr", type=float, help="Learning rate of both networks.")
 @click.option("--seed", type=int, help="Of weights, crops and training noise.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
+@click.option("--speedup", type=click.Choice(["none", "compile", "graphs"]), default="none",
+              show_default=True, help="Compile networks; graphs: CUDA graphs, too.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
               metavar="DIR", help="Where run folders stand.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with an unfinished run of the same recipe.")
 @click.option("--audit", "audited", is_flag=True, help="Audit it for hallucinations as well.")
+@options.track
 @options.as_json
-@click.rich_config(
-    {
-        "option_groups": {
-            "*": [{"name": title, "options": names} for title, names in OPTION_PANELS.items()]
-        },
-        "max_width": 100,
-    }
-)
 def run(
     gen: str | None,
     loss: str | None,
@@ -66,13 +88,16 @@ def run(
     epochs: float | None,
     preset: str,
     batch: int | None,
+    accumulate: int | None,
     patch: int | None,
     lr: float | None,
     seed: int | None,
     device: str,
+    speedup: "Speedup",
     out: Path,
     resume: bool,
     audited: bool,
+    track: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Train a network, or score a baseline, and print the board.
@@ -85,11 +110,13 @@ def run(
     if sum(value is not None for value in budget.values()) > 1:
         raise UsageError("give one of --minutes, --steps, --epochs")
     choices = {**budget, "batch": batch, "patch": patch, "learning_rate": lr, "seed": seed}
+    choices["accumulate"] = accumulate if accumulate != 1 else None
     if baseline is not None:
         given = {"--gen": gen, "--loss": loss, "--disc": disc, "--lr": lr, "--batch": batch,
-                 "--patch": patch, "--seed": seed}  # fmt: skip
+                 "--patch": patch, "--seed": seed, "--accumulate": accumulate}  # fmt: skip
         given |= {f"--{name}": value for name, value in budget.items()}
         given["--twin"] = twin or None
+        given["--track"] = " ".join(track) or None
         ignored = [name for name, value in given.items() if value is not None]
         if ignored:
             raise UsageError(f"--baseline trains nothing; leave out {', '.join(ignored)}")
@@ -120,31 +147,43 @@ def run(
     from denoisebench.cli.progress import Display
     from denoisebench.cli.signals import stop_on_signals
     from denoisebench.data.named import open_data
+    from denoisebench.tracking import find_trackers, open_trackers
 
-    with Display() as display, stop_on_signals() as stopping:
+    find_trackers(track)
+
+    first = rank() == 0  # the others only train beside it
+    with Display(silent=not first) as display, stop_on_signals() as stopping, ExitStack() as stack:
         dataset = open_data(data, progress=display.reading, waiting=display.waiting)
         display.data(dataset)
 
         from denoisebench.scoring import run as runs
+        from denoisebench.training.world import joined
 
+        world, where = stack.enter_context(joined(options.torch_device(device)))
         own = (out / "recipe.toml").exists()  # --out names a run rather than a folder of runs
         bench = runs.Bench(
             dataset,
             chosen_task,
             catalogue,
-            options.torch_device(device),
+            where,
             out.parent if own else out,
+            world=world,
+            speedup=speedup,
+            note=display.say,
             advance=display.working,
         )
         if planned is None:
             assert baseline is not None
             result, todo = runs.run_baseline(bench, baseline), []
         else:
+            world.rows(planned.settings.batch)  # tells where it cannot be shared
             recipe = planned.recipe(chosen_task, dataset)
             todo = [(recipe, out if own else runs.run_folder(bench, recipe))]
             if twin and planned.twin:
                 other = planned.twin.recipe(chosen_task, dataset)
                 todo.insert(0, (other, runs.run_folder(bench, other)))
+            if not first:
+                return _follow(bench, todo, stopping)
             for each, folder in todo:
                 runs.refuse(folder, each, resume=resume)
             for reference in chosen_task.references:
@@ -153,14 +192,18 @@ def run(
                 with stopping:
                     for each, folder in todo:
                         display.training(each, folder, bench.device)
-                        result = runs.run_network(
-                            bench,
-                            each,
-                            folder,
-                            resume=resume,
-                            report=display.report,
-                            stopping=stopping,
-                        )
+                        with open_trackers(
+                            track, each, folder, report=display.report, note=display.say
+                        ) as trackers:
+                            result = runs.run_network(
+                                bench,
+                                each,
+                                folder,
+                                resume=resume,
+                                report=trackers.report,
+                                stopping=stopping,
+                            )
+                            trackers.finish(result)
             except runs.Interrupted as reason:
                 display.say(f"{reason}; the same command with --resume goes on")
                 return 130
@@ -176,6 +219,19 @@ def run(
                 if not (folder / "audit.json").exists():
                     examine(opened, dataset, display, device=bench.device)
     return _print_board(bench.runs, result, as_json)
+
+
+def _follow(bench: "Bench", todo: "list[tuple[Recipe, Path]]", stopping: "Stopping") -> int:
+    """Train beside the first process, which tells all there is to tell."""
+    from denoisebench.scoring.run import follow
+
+    try:
+        with stopping:
+            for recipe, folder in todo:
+                follow(bench, recipe, folder)
+    except RuntimeError as error:
+        raise Unavailable(f"another process of this training ended ({error})") from None
+    return 0
 
 
 def _print_board(runs: Path, result: "Result", as_json: bool) -> int:

@@ -20,7 +20,16 @@ OPTION_PANELS = {
 }
 
 
-@click.command()
+@click.command(
+    context_settings={
+        "rich_help_config": {  # the decorator for this imports rich, even for a mistake
+            "option_groups": {
+                "*": [{"name": title, "options": names} for title, names in OPTION_PANELS.items()]
+            },
+            "max_width": 100,
+        }
+    }
+)
 @click.argument("run", required=False)
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
               metavar="DIR", help="Where run folders stand.")  # fmt: skip
@@ -36,14 +45,6 @@ OPTION_PANELS = {
 @click.option("--into", type=click.Path(path_type=Path), metavar="DIR",
               help="With --check: unpack it into a folder of its own in DIR.")  # fmt: skip
 @options.as_json
-@click.rich_config(
-    {
-        "option_groups": {
-            "*": [{"name": title, "options": names} for title, names in OPTION_PANELS.items()]
-        },
-        "max_width": 100,
-    }
-)
 def submit(
     run: str | None,
     runs: Path,

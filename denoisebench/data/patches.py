@@ -1,6 +1,7 @@
 """The crops of step n: a function of (seed, n) alone, so that a resumed run needs no state."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,23 @@ from denoisebench.data.scan import Slice
 from denoisebench.task import Task
 
 _ORDER, _CROP, _NOISE = range(3)  # what a stream of random words is for
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a crop is: its slice, two random words for its corner, and one of eight turns.
+
+    Turns 0-3 are quarter turns to the left; with 4 the crop is mirrored after them.
+    """
+
+    index: int
+    top: int
+    left: int
+    turn: int
+
+    def corner(self, shape: tuple[int, ...], patch: int) -> tuple[int, int]:
+        """Top and left of the crop in a slice of this shape, which is no smaller."""
+        return self.top % (shape[0] - patch + 1), self.left % (shape[1] - patch + 1)
 
 
 def words(seed: int, purpose: int, index: int, count: int) -> NDArray[np.uint64]:
@@ -24,31 +42,56 @@ def noise_seed(seed: int, step: int) -> int:
     return int(words(seed, _NOISE, step, 1)[0] >> np.uint64(1))
 
 
-def crops(
-    slices: Sequence[Slice], task: Task, *, seed: int, step: int, batch: int, patch: int
-) -> NDArray[np.float32]:
-    """Draw the clean crops of a step.
+def places(
+    count: int, *, seed: int, step: int, batch: int, rows: range | None = None
+) -> Iterator[Place]:
+    """Choose the crops of a step from `count` slices.
 
     Each slice comes once an epoch, in another order each epoch; each crop has a uniformly random
-    place and one of the eight orientations of the square.
+    corner and one of the eight orientations of the square.
+
+    Args:
+        count: of slices.
+        seed, step: all that the choice depends on.
+        batch: crops a step.
+        rows: which of the batch are wanted; all where None. What they are does not depend on it.
+    """
+    random = words(seed, _CROP, step, 3 * batch).reshape(batch, 3)
+    for row in range(batch) if rows is None else rows:
+        epoch, position = divmod(step * batch + row, count)
+        top, left, turn = map(int, random[row])
+        yield Place(int(_order(seed, epoch, count)[position]), top, left, turn % 8)
+
+
+def crops(
+    slices: Sequence[Slice],
+    task: Task,
+    *,
+    seed: int,
+    step: int,
+    batch: int,
+    patch: int,
+    rows: range | None = None,
+) -> NDArray[np.float32]:
+    """Cut the clean crops of a step.
 
     Args:
         slices: of the train split.
         task: whose window is applied.
-        seed, step: all that the draw depends on.
-        batch, patch: number and side of the crops.
+        seed, step, batch, rows: see `places`.
+        patch: side of the crops.
     Returns:
-        (batch, 1, patch, patch) float32 grey levels. Slices smaller than a crop are reflected.
+        (batch or rows, 1, patch, patch) float32 grey levels. Slices smaller than a crop are
+        reflected.
     """
-    first = step * batch
-    draws = words(seed, _CROP, step, 3 * batch).reshape(batch, 3)
-    result = np.empty((batch, 1, patch, patch), dtype=np.float32)
-    for row, (top, left, turn) in enumerate(draws):
-        epoch, position = divmod(first + row, len(slices))
-        hu = _at_least(slices[int(_order(seed, epoch, len(slices))[position])].hu, patch)
-        y, x = int(top) % (hu.shape[0] - patch + 1), int(left) % (hu.shape[1] - patch + 1)
-        crop = np.rot90(task.to_grey(hu[y : y + patch, x : x + patch]), int(turn) % 4)
-        result[row, 0] = crop[:, ::-1] if int(turn) & 4 else crop
+    wanted = range(batch) if rows is None else rows
+    result = np.empty((len(wanted), 1, patch, patch), dtype=np.float32)
+    chosen = places(len(slices), seed=seed, step=step, batch=batch, rows=rows)
+    for crop, place in zip(result, chosen, strict=True):
+        hu = at_least(slices[place.index].hu, patch)
+        y, x = place.corner(hu.shape, patch)
+        turned = np.rot90(task.to_grey(hu[y : y + patch, x : x + patch]), place.turn % 4)
+        crop[0] = turned[:, ::-1] if place.turn & 4 else turned
     return result
 
 
@@ -58,7 +101,7 @@ def _order(seed: int, epoch: int, count: int) -> NDArray[np.intp]:
     return np.argsort(words(seed, _ORDER, epoch, count), kind="stable")
 
 
-def _at_least(hu: NDArray[np.int16], side: int) -> NDArray[np.int16]:
+def at_least(hu: NDArray[np.int16], side: int) -> NDArray[np.int16]:
     """Reflect a slice at its bottom and right until both sides are at least `side`."""
     missing = [(0, max(0, side - length)) for length in hu.shape]
     return np.pad(hu, missing, mode="reflect") if any(m for _, m in missing) else hu

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from denoisebench.training.device import Speedup
 from denoisebench.training.log import Record
 from denoisebench.training.recipe import Recipe
 
@@ -39,6 +40,7 @@ class Setting:
         track: names of trackers that are told.
         runs: the folder where run folders end.
         workers: processes that a baseline may use; one a core where None.
+        speedup: none, compile, or graphs; see `training.device.Fast`.
     """
 
     data: str
@@ -50,6 +52,7 @@ class Setting:
     track: tuple[str, ...]
     runs: Path
     workers: int | None = None
+    speedup: Speedup = "none"
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class News:
         where: which machine and device; empty while it waits.
         record: the last line of its log, where one is new.
         reason: why it failed, diverged, or waits again.
-        doing: what it is at where that is no training: `scoring 3 of 40`.
+        doing: what it is at where that is no training: `scoring, 3 of 40`.
+        note: what a reader should know, once: that a network could not be compiled.
     """
 
     job: str
@@ -70,6 +74,7 @@ class News:
     record: Record | None = None
     reason: str | None = None
     doing: str = ""
+    note: str = ""
 
 
 class Executor(Protocol):

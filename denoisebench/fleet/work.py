@@ -19,6 +19,7 @@ from denoisebench.scoring.environment import torch_device
 from denoisebench.scoring.result import Result
 from denoisebench.scoring.submission.private import discreet, own_names
 from denoisebench.task import load_task
+from denoisebench.tracking import open_trackers
 from denoisebench.training.log import Record
 from denoisebench.training.recipe import Recipe
 
@@ -61,11 +62,16 @@ def _run(
     stopping: Callable[[], bool],
 ) -> Result:
     def advance(what: str, done: int, total: int) -> None:
-        tell(News(job.name, "running", str(device), doing=f"{what} {done} of {total}"))
+        if job.recipe is None and stopping():  # a training looks after its own end
+            raise runs.Interrupted("stopped, and not scored yet")
+        phase = what.replace(f" {job.method}", "")
+        tell(News(job.name, "running", str(device), doing=f"{phase}, {done} of {total}"))
+
+    def note(text: str) -> None:
+        tell(News(job.name, "running", str(device), note=_in_one_line(text)))
 
     def report(record: Record) -> None:
         tell(News(job.name, "running", str(device), record=record))
-        # Trackers are told of the record here.
 
     catalogue = find(setting.plugins)
     if job.recipe is not None:
@@ -77,15 +83,24 @@ def _run(
         device,
         setting.runs,
         setting.workers,
-        advance,
+        speedup=setting.speedup,
+        note=note,
+        advance=advance,
     )
     if job.recipe is None:
         assert job.baseline is not None
         return runs.run_baseline(bench, job.baseline)
     folder = setting.runs / job.name
-    return runs.run_network(
-        bench, job.recipe, folder, resume=True, report=report, stopping=stopping
-    )
+    known, _ = runs.known_result(bench, folder)
+    if known and known.status == "diverged":  # the news of it was lost
+        return known
+    names = setting.track
+    with open_trackers(names, job.recipe, folder, report=report, note=note) as trackers:
+        result = runs.run_network(
+            bench, job.recipe, folder, resume=True, report=trackers.report, stopping=stopping
+        )
+        trackers.finish(result)
+    return result
 
 
 def opened(setting: Setting) -> DataSet:

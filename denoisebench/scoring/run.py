@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -42,9 +43,11 @@ from denoisebench.scoring.result import (
 from denoisebench.scoring.tune import Tuning, tuned
 from denoisebench.scoring.weights import store
 from denoisebench.task import Task
+from denoisebench.training.device import Speedup
 from denoisebench.training.log import Reporter
 from denoisebench.training.loop import Diverged, Trained, train
 from denoisebench.training.recipe import Recipe
+from denoisebench.training.world import ALONE, World
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Bench:
     device: torch.device
     runs: Path
     workers: int | None = None
+    world: World = ALONE
+    """The processes that train together; all call `run_network` or, but for the first, `follow`."""
+    speedup: Speedup = "none"
+    note: Callable[[str], None] = lambda text: None
+    """Told what could not be done as asked."""
     advance: Callable[[str, int, int], None] = field(default=lambda what, done, total: None)
     """Told while slices are scored or a baseline is tuned: what is done, how many, of how many."""
 
@@ -71,12 +79,6 @@ def run_folder(bench: Bench, recipe: Recipe) -> Path:
     losses = resolve(recipe.loss, "loss", bench.catalogue)
     terms = "+".join(part.card.name for part in losses)
     return bench.runs / f"{generator.card.name}-{terms}-{recipe.hash[:8]}"
-
-
-def baseline_folder(bench: Bench, text: str) -> Path:
-    """Say where a baseline's scores stand: `<name>-<first 8 of their key>` in the runs folder."""
-    (part,) = resolve(text, "baseline", bench.catalogue)
-    return bench.runs / f"{part.card.name}-{_baseline_key(bench, part)[:8]}"
 
 
 def refuse(folder: Path, recipe: Recipe, *, resume: bool) -> None:
@@ -131,26 +133,18 @@ def run_network(
         Interrupted: `stopping` said so; a checkpoint is in the folder.
     """
     refuse(folder, recipe, resume=resume)
-    done, incomplete = _known_result(bench, folder)
+    done, incomplete = known_result(bench, folder)
     if done and not (incomplete and (folder / "checkpoint.pt").exists()):
+        bench.world.decided(False, False)
         return done
     with lock.alone(folder):
         unfinished = (folder / "checkpoint.pt").exists()
         recipe.write(folder / "recipe.toml")
         if not unfinished:
             (folder / "log.jsonl").unlink(missing_ok=True)
+        bench.world.decided(True, unfinished)
         try:
-            trained = train(
-                recipe,
-                bench.dataset,
-                bench.task,
-                bench.catalogue,
-                folder,
-                device=bench.device,
-                resume=unfinished,
-                report=report,
-                stopping=stopping,
-            )
+            trained = _train(bench, recipe, folder, unfinished, report, stopping)
         except Diverged as reason:
             result = _network_result(bench, recipe, None, None, "diverged", str(reason))
             result.write(folder / "result.json")
@@ -158,6 +152,38 @@ def run_network(
         if trained.status == "interrupted":
             raise Interrupted(f"stopped at step {trained.steps}")
         return _score_network(bench, recipe, trained, folder, stopping)
+
+
+def follow(bench: Bench, recipe: Recipe, folder: Path) -> None:
+    """Train beside the first process of a world, which is in `run_network`; nothing is written."""
+    training, unfinished = bench.world.decided(False, False)
+    if training:
+        with suppress(Diverged):  # the first tells
+            _train(bench, recipe, folder, bool(unfinished))
+
+
+def _train(
+    bench: Bench,
+    recipe: Recipe,
+    folder: Path,
+    resume: bool,
+    report: Reporter = lambda record: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Trained:
+    return train(
+        recipe,
+        bench.dataset,
+        bench.task,
+        bench.catalogue,
+        folder,
+        device=bench.device,
+        resume=resume,
+        report=report,
+        stopping=stopping,
+        world=bench.world,
+        speedup=bench.speedup,
+        note=bench.note,
+    )
 
 
 def run_baseline(bench: Bench, text: str) -> Result:
@@ -170,13 +196,13 @@ def run_baseline(bench: Bench, text: str) -> Result:
         text: expression of one baseline, `bm3d(profile="high")`.
     """
     (part,) = resolve(text, "baseline", bench.catalogue)
-    key = _baseline_key(bench, part)
+    key = baseline_key(bench, part)
     folder = bench.runs / f"{part.card.name}-{key[:8]}"
-    done, incomplete = _known_result(bench, folder)
+    done, incomplete = known_result(bench, folder)
     if done and not incomplete:
         return done
     with lock.alone(folder, waiting=partial(_say_waiting, bench, part)):
-        done, incomplete = _known_result(bench, folder)
+        done, incomplete = known_result(bench, folder)
         return done if done and not incomplete else _score_baseline(bench, part, key, folder)
 
 
@@ -239,7 +265,7 @@ def _learned(bench: Bench, part: Part) -> denoisers.Learned | None:
     return learned
 
 
-def _known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
+def known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
     """The folder's result if there is one, and whether weights it lacked have come since.
 
     A row that says why a run broke off before it had scores is none: the run may be tried again.
@@ -370,7 +396,7 @@ def _shared(
     }
 
 
-def _baseline_key(bench: Bench, part: Part) -> str:
+def baseline_key(bench: Bench, part: Part) -> str:
     """Hash of all that a baseline's scores depend on."""
     facts = {
         "method": canonical([part]),

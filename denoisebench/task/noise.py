@@ -65,22 +65,26 @@ def noisy_slice(
     return cast(NDArray[np.float64], total / task.noise.channels)
 
 
-def fresh_noise(task: Task, clean: "torch.Tensor", generator: "torch.Generator") -> "torch.Tensor":
+def fresh_noise(
+    task: Task, clean: "torch.Tensor", generator: "torch.Generator", rows: range | None = None
+) -> "torch.Tensor":
     """Add training noise on the tensor's own device.
 
     Args:
         task: whose noise.
         clean: (B, 1, H, W) grey levels.
         generator: on the same device.
+        rows: where `clean` stands in a larger batch; it gets the noise that it has there, and what
+            comes before it in the batch is drawn and thrown away.
     Returns:
         (B, 1, H, W) noisy grey levels.
     """
     import torch
 
-    channels = task.noise.channels
-    shape = (clean.shape[0], channels, *clean.shape[2:])
+    first, end = (rows.start, rows.stop) if rows else (0, len(clean))
+    shape = (end, task.noise.channels, *clean.shape[2:])
     deviates = torch.randn(shape, generator=generator, device=clean.device, dtype=clean.dtype)
-    copies = clean + task.channel_sigma * deviates
+    copies = clean + task.channel_sigma * deviates[first:]
     if task.noise.eight_bit:
         copies = copies.round().clamp(0, PEAK)
     return copies.mean(dim=1, keepdim=True)

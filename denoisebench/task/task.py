@@ -100,9 +100,12 @@ class Task(BaseModel):
         Returns:
             The same shape, float64, 0-255.
         """
+        return self.windowed(hu.astype(np.float64))
+
+    def windowed(self, hu: Pixels) -> Pixels:
+        """Map HU that are float64 already, as an array or a tensor; see `to_grey`."""
         low, high = self.window_hu
-        clipped = np.clip(hu.astype(np.float64), low, high)
-        return (clipped - low) * PEAK / (high - low)
+        return (hu.clip(low, high) - low) * PEAK / (high - low)
 
 
 def to_network(grey: Pixels) -> Pixels:

@@ -4,7 +4,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,20 +13,22 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from denoisebench.data.batches import Batches
 from denoisebench.data.dataset import DataSet, spread
-from denoisebench.data.patches import crops, noise_seed
+from denoisebench.data.patches import noise_seed
 from denoisebench.data.scan import Slice
 from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.find import Catalogue
 from denoisebench.plugins.load import build
 from denoisebench.task import Task
-from denoisebench.task.noise import fresh_noise, noisy_slice
-from denoisebench.task.task import to_network
-from denoisebench.training import checkpoint, log, memory
+from denoisebench.task.noise import noisy_slice
+from denoisebench.training import checkpoint, log
+from denoisebench.training.device import Fast, Speedup, autocast, layout, peak_memory, reseed, watch
 from denoisebench.training.health import examine
 from denoisebench.training.inference import denoise
-from denoisebench.training.objective import Objective
+from denoisebench.training.objective import Judge, Objective
 from denoisebench.training.recipe import Recipe
+from denoisebench.training.world import ALONE, World
 
 CHECKPOINT_SECONDS = 5.0  # at least, between two checkpoints
 CHECKPOINT_SHARE = 0.02  # at most, of the time: large networks save less often
@@ -46,7 +47,7 @@ class Trained:
     Attributes:
         best: the same at the validation where it did best: step, PSNR in dB, weights.
         health: of the GAN at the last validation; see `health.Health`.
-        peak_memory: see `memory.peak`.
+        peak_memory: see `device.peak_memory`.
     """
 
     generator: Module
@@ -71,6 +72,9 @@ def train(
     resume: bool = False,
     report: log.Reporter = lambda record: None,
     stopping: Callable[[], bool] = lambda: False,
+    world: World = ALONE,
+    speedup: Speedup = "none",
+    note: Callable[[str], None] = lambda text: None,
 ) -> Trained:
     """Train what a recipe asks for; the folder then holds `checkpoint.pt` and `log.jsonl`.
 
@@ -82,28 +86,38 @@ def train(
         resume: go on from the folder's checkpoint.
         report: is told of each line of the log.
         stopping: asked before each step; True leaves a checkpoint and returns.
+        world: the processes that train it together; each calls this, the first one writes.
+        speedup: what is compiled; see `device.Fast`.
+        note: told what could not be done as asked.
     Raises:
         Diverged: something is not finite; the last good checkpoint stays.
         Unavailable: nothing can be written; the last checkpoint stays.
     """
     cuda = device.type == "cuda"
-    # On a CPU channels_last makes unet7's step 1.5 times as long and resunet's no shorter.
-    layout = torch.channels_last if cuda else torch.contiguous_format
     torch.manual_seed(recipe.seed)  # initial weights
     (part,) = resolve(recipe.generator, "generator", catalogue)
     multiple = int(str(part.card.facts.get("multiple", 1)))
-    generator: Module = build(part).to(device, memory_format=layout)
+    generator: Module = build(part).to(device, memory_format=layout(device))
     averaged = copy.deepcopy(generator).requires_grad_(False) if recipe.ema else generator
     objective = Objective(resolve(recipe.loss, "loss", catalogue))
     critic: Module | None = None
     if recipe.discriminator is not None:
         (part,) = resolve(recipe.discriminator, "discriminator", catalogue)
-        critic = build(part).to(device, memory_format=layout)
+        critic = build(part).to(device, memory_format=layout(device))
     optimisers = [_adam(network, recipe) for network in (generator, critic) if network]
     networks = {"generator": generator, "averaged": averaged}
     networks |= {"critic": critic} if critic else {}
-    # bf16 has float32's range, so no loss scaling; losses are float32 either way.
-    autocast = torch.autocast("cuda", torch.bfloat16) if cuda else nullcontext()
+    batches = Batches(
+        dataset.train,
+        task,
+        seed=recipe.seed,
+        batch=recipe.batch,
+        patch=recipe.patch,
+        device=device,
+        layout=layout(device),
+        rows=world.rows(recipe.batch),
+    )
+    parts = recipe.accumulate or 1
 
     state: dict[str, Any] = {"step": 0, "seconds": 0.0, "reported": 0, "reported_seconds": 0.0}
     state |= {"best": None, "health": None, "peak_memory": None}
@@ -116,7 +130,8 @@ def train(
             for optimiser, saved in zip(optimisers, state.pop("optimisers"), strict=True):
                 optimiser.load_state_dict(saved)
             sums.copy_(state.pop("sums"))
-        log.cut(folder / "log.jsonl", state["step"])
+        if world.writes:
+            log.cut(folder / "log.jsonl", state["step"])
 
     names = [*objective.weights, *(["critic"] if critic else [])]
     step: int = state["step"]
@@ -126,22 +141,29 @@ def train(
     saved_seconds, save_every = state["seconds"], CHECKPOINT_SECONDS
     validated = math.floor(VALIDATIONS * _progress(recipe, step, saved_seconds))
     generator.train()
-    memory.watch(device)
+    player = world.shared(generator, device)
+    play = Fast(player, speedup, note)
+    if critic:
+        look = Fast(critic, speedup, note)
+        judge = world.shared(Judge(objective, critic, look, recipe.patch), device)
+    watch(device)
 
     # One turn more than there are steps: the last report and checkpoint are the ordinary ones.
     while True:
-        seconds = time.monotonic() - began
+        clock = time.monotonic() - began, stopping() and world.writes
+        seconds, interrupted = world.decided(*clock)
         progress = _progress(recipe, step, seconds)
-        finished, interrupted = progress >= 1, stopping()
+        finished = progress >= 1
 
         # ---- Report ------------------------------------------------------------------------
         due = finished or interrupted or seconds - reported_seconds >= 5
         validating = finished or math.floor(VALIDATIONS * progress) > validated
         if step > reported and (due or validating):
-            means = (sums / (step - reported)).tolist()  # waits for the device
+            means = (world.mean(sums) / (step - reported)).tolist()  # waits for the device
             _raise_if_not_finite(zip(names, means, strict=True), step)
             psnr = None
             if validating:
+                world.align(*networks.values())
                 _raise_if_not_finite(checkpoint.totals(_weights(networks)), step)
                 psnr = _validate(averaged, multiple, dataset.val, task)
                 best = _better(best, averaged, psnr, step)
@@ -155,14 +177,17 @@ def train(
             losses = dict(zip(names, means, strict=True))
             state_of_game = health if validating else None
             record = log.Record(step, progress, seconds, rate, speed, losses, psnr, state_of_game)
-            log.append(folder / "log.jsonl", record)
-            report(record)
+            if world.writes:
+                log.append(folder / "log.jsonl", record)
+                report(record)
             sums.zero_()
-            reported, reported_seconds = step, time.monotonic() - began
+            reported, (reported_seconds,) = step, world.decided(time.monotonic() - began)
 
         # ---- Save --------------------------------------------------------------------------
         if finished or interrupted or seconds - saved_seconds >= save_every:
             asked = time.monotonic()
+            sums = world.mean(sums)
+            world.align(*networks.values())
             _raise_if_not_finite(zip(names, sums.tolist(), strict=True), step)
             state = {
                 "step": step,
@@ -172,63 +197,60 @@ def train(
                 "sums": sums,
                 "best": best,
                 "health": health,
-                "peak_memory": max(memory.peak(device) or 0, peak_before) or None,
+                "peak_memory": max(peak_memory(device) or 0, peak_before) or None,
                 "optimisers": [optimiser.state_dict() for optimiser in optimisers],
                 **_weights(networks),
             }
             _raise_if_not_finite(checkpoint.totals(state), step)
-            checkpoint.save(folder / "checkpoint.pt", state)
-            saved_seconds = time.monotonic() - began
-            save_every = max(CHECKPOINT_SECONDS, (time.monotonic() - asked) / CHECKPOINT_SHARE)
+            if world.writes:
+                checkpoint.save(folder / "checkpoint.pt", state)
+            saved_seconds, took = world.decided(time.monotonic() - began, time.monotonic() - asked)
+            save_every = max(CHECKPOINT_SECONDS, took / CHECKPOINT_SHARE)
         if finished or interrupted:
             break
 
-        # ---- Draw a batch --------------------------------------------------------------------
-        grey = torch.from_numpy(
-            crops(
-                dataset.train,
-                task,
-                seed=recipe.seed,
-                step=step,
-                batch=recipe.batch,
-                patch=recipe.patch,
-            )
-        )
-        grey = grey.pin_memory().to(device, non_blocking=True) if cuda else grey
-        torch.manual_seed(noise_seed(recipe.seed, step))  # dropout, and the noise below
-        source = torch.Generator(device).manual_seed(noise_seed(recipe.seed, step))
-        noisy = to_network(fresh_noise(task, grey, source)).contiguous(memory_format=layout)
-        clean = to_network(grey).contiguous(memory_format=layout)
+        # ---- Take a batch ------------------------------------------------------------------
+        # One process's share of it; the next is made while this one is worked on.
+        shares = [each.chunk(parts) for each in batches[step]]
+        seed = noise_seed(recipe.seed, step) + parts * world.rank
         for optimiser in optimisers:
+            optimiser.zero_grad()
             for group in optimiser.param_groups:
                 group["lr"] = _learning_rate(recipe, progress)
+        reals: list[Tensor | None] = [None] * parts
+        output = None
 
         # ---- Judge real and fake -------------------------------------------------------------
-        with autocast:
-            output = generator(noisy)
-        real = fake = None
         if critic:
             critic.requires_grad_(True)
-            with autocast:
-                critic_loss, penalties, real = objective.critic_loss(critic, output, clean, noisy)
-            optimisers[1].zero_grad()
-            critic_loss.backward()  # type: ignore[no-untyped-call]
+            for number, (clean, noisy) in enumerate(zip(*shares, strict=True)):
+                reseed(device, seed + number)  # dropout
+                # Of a batch in parts, no graph is kept: its outputs are made again below.
+                with autocast(device), torch.set_grad_enabled(parts == 1):
+                    output = play(noisy)
+                with world.apart(judge, number + 1 == parts):
+                    with autocast(device):
+                        loss, penalties, reals[number] = judge(output, clean, noisy)
+                    (loss / parts).backward()
+                judged = torch.stack([*penalties.values(), loss.detach()])
+                sums[-len(judged) :] += judged / parts
             optimisers[1].step()
-            judged = torch.stack([*penalties.values(), critic_loss.detach()])
-            sums[-len(judged) :] += judged
-
             critic.requires_grad_(False)  # its gradients are of no use to the generator
-            with autocast:
-                fake = critic(output, noisy)
 
         # ---- Improve the generator -----------------------------------------------------------
-        terms = objective.generator_terms(output, clean, fake, real)
-        values = torch.stack([value.detach() for value in terms.values()])
-        sums[: len(terms)] += values
+        for number, (clean, noisy) in enumerate(zip(*shares, strict=True)):
+            with world.apart(player, number + 1 == parts):
+                with autocast(device):
+                    if output is None or parts > 1:
+                        reseed(device, seed + number)
+                        output = play(noisy)
+                    fake = look(output, noisy) if critic else None
+                terms = objective.generator_terms(output, clean, fake, reals[number])
+                (objective.total(terms) / parts).backward()  # type: ignore[no-untyped-call]
+            values = torch.stack([value.detach() for value in terms.values()])
+            sums[: len(terms)] += values / parts
         if not cuda:  # on a GPU this would wait for it each step; there the report looks
-            _raise_if_not_finite(zip(names, sums.tolist(), strict=True), step + 1)
-        optimisers[0].zero_grad()
-        objective.total(terms).backward()  # type: ignore[no-untyped-call]
+            _raise_if_not_finite(zip(names, world.mean(sums).tolist(), strict=True), step + 1)
         optimisers[0].step()
 
         # ---- Average the weights -------------------------------------------------------------

@@ -37,6 +37,8 @@ class Optimisation(BaseModel):
         warmup: share of the budget during which the learning rate rises from 0.
         ema: decay of the averaged generator, which is what gets scored; 0 scores the last weights.
         seed: of weights, crops and training noise.
+        accumulate: parts of a batch that are worked on one after another, for a batch that does not
+            fit into memory; None for one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -53,11 +55,17 @@ class Optimisation(BaseModel):
     warmup: float = Field(default=0.0, ge=0, lt=1)
     ema: float = Field(default=0.999, ge=0, lt=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
+    accumulate: int | None = Field(default=None, ge=2)
 
     @model_validator(mode="after")
     def _one_budget(self) -> "Optimisation":
         if sum(value is not None for value in (self.steps, self.minutes, self.epochs)) != 1:
             raise ValueError("give exactly one of steps, minutes, epochs")
+        if self.batch % (self.accumulate or 1):
+            raise ValueError(
+                f"a batch of {self.batch} has no {self.accumulate} equal parts; "
+                "choose another batch or accumulate"
+            )
         return self
 
 

@@ -1,8 +1,12 @@
 import json
 import subprocess
 import sys
+from inspect import cleandoc
+from pathlib import Path
 
 import pytest
+
+from denoisebench.cli.main import PANELS, load
 
 
 def test_info_prints_the_exact_parameter_counts(denoisebench):
@@ -69,24 +73,62 @@ def test_weights_list_and_verify_say_what_is_missing(denoisebench):
     assert "weights fetch lpips" in answer.out
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["--help"], ["run", "--help"], ["list"], ["info", "unet7"], ["run", "--gen", "unet77"],
-     ["run", "--batch", "0"], ["run", "--data", "nowhere"], ["leaderboard", "nowhere"]],
-    ids=" ".join,
-)  # fmt: skip
-def test_help_lists_and_mistakes_do_not_import_torch(words, tmp_path):
-    # torch takes seconds to import; without it these answer within 0.4 s.
+def imported(words: list[str], folder: Path) -> set[str]:
+    """Modules that a command imports in a process of its own."""
     script = (
         "import sys; from denoisebench.cli.main import main\n"
         f"sys.argv = ['denoisebench', *{words!r}]\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+        "print('\\nmodules:', *sys.modules)\n"
     )
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("modules:")[2].split())
+
+
+HEAVY = {
+    "PIL", "bm3d", "filelock", "huggingface_hub", "idc_index_data", "jinja2", "kornia",
+    "matplotlib", "multiprocessing", "numpy", "piq", "pydantic", "pydicom", "ray", "safetensors",
+    "scipy", "skimage", "sklearn", "tensorboard", "timm", "tomli_w", "torch", "wandb",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["--version"], ["run", "--help"], ["list"], ["info", "unet7"], ["rum"],
+     ["run", "--gen", "unet77"], ["run", "stray"], ["leaderboard", "nowhere"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_help_lists_and_mistakes_import_nothing_heavy(words, tmp_path):
+    # torch takes seconds to import, NumPy and pydantic a tenth; without them these answer at once
+    assert not HEAVY & imported(words, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "--batch", "0"], ["run", "--data", "nowhere"]], ids=" ".join
+)
+def test_mistakes_that_need_the_recipe_or_the_data_import_no_torch(words, tmp_path):
+    found = imported(words, tmp_path)
+    assert "pydantic" in found  # what is asserted absent above would be seen
+    assert not {"torch", "tensorboard", "wandb"} & found
+
+
+def test_the_groups_help_imports_no_command_and_a_mistake_no_rich(tmp_path):
+    found = imported(["--help"], tmp_path)
+    assert {name for name in found if name.startswith("denoisebench.")} == {
+        "denoisebench.cli", "denoisebench.cli.main", "denoisebench.errors",
+    }  # fmt: skip
+    assert "rich" in found
+    assert "rich" not in imported(["run", "--gen", "unet77"], tmp_path)
+
+
+def test_the_group_says_of_each_command_what_the_command_says_of_itself():
+    for name, sentence in [pair for names in PANELS.values() for pair in names.items()]:
+        first, _, _ = cleandoc(load(name).help or "").partition("\n\n")
+        assert sentence == first.replace("\n", " ")
+        assert load(name).name == name
 
 
 def test_unreadable_output_pipe_is_no_traceback(tmp_path):

@@ -15,7 +15,7 @@ from denoisebench.plugins.find import find
 from denoisebench.plugins.load import build
 from denoisebench.scoring.run import Bench, run_baseline
 from denoisebench.task.task import load_task, task_names
-from denoisebench.training.objective import Objective
+from denoisebench.training.objective import Judge, Objective
 
 CATALOGUE = find()
 LARGEST = 512
@@ -31,11 +31,11 @@ def two_steps(generator, critic, objective, size):
     clean = scaled(grey(2, size, size))
     noisy = scaled(with_noise(grey(2, size, size)))
     optimisers = [torch.optim.Adam(network.parameters(), 1e-4) for network in (generator, critic)]
-    seen = []
+    judge, seen = Judge(objective, critic, critic, size), []
     for _ in range(2):
         output = generator(noisy)
         critic.requires_grad_(True)
-        loss, penalties, real = objective.critic_loss(critic, output, clean, noisy)
+        loss, penalties, real = judge(output, clean, noisy)
         optimisers[1].zero_grad()
         loss.backward()
         optimisers[1].step()

@@ -95,6 +95,12 @@ class Mapped(Sequence[Slice]):
         return found[self.rows.start : self.rows.stop : self.rows.step]
 
     @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Rows and columns of each slice."""
+        pairs = zip(self.column("rows").tolist(), self.column("columns").tolist(), strict=True)
+        return list(pairs)
+
+    @property
     def patients(self) -> tuple[str, ...]:
         """Pseudonyms, sorted."""
         return tuple(name_of(name) for name in np.unique(self.column("patient")))
