@@ -19,14 +19,14 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "fleet" / "on_ray"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "fleet" / "cluster"))
 
 import psutil
 from small_jobs import Stage, stage_in, textured
 from two_nodes import ENVIRONMENT, TwoNodes, until
 
+from denoisebench.fleet.cluster.executor import on_ray
 from denoisebench.fleet.job import Job
-from denoisebench.fleet.ray_executor import on_ray
 from denoisebench.scoring.result import read_result
 from denoisebench.training import log
 
@@ -40,7 +40,7 @@ def say(text: str) -> None:
 
 def swept(folder: Path, runs: int, steps: int) -> bool:
     """Do the sweep in a folder, with its kills; say how it went."""
-    stage = stage_in(folder, textured(folder / "data"))
+    stage = stage_in(folder, textured(folder / "discs"))
     jobs = [stage.job(seed=seed, steps=steps) for seed in range(runs)]
     nodes = TwoNodes(folder / "ray")
     killer = threading.Thread(target=kill, args=(nodes, stage, jobs), daemon=True)
@@ -129,7 +129,7 @@ def main() -> int:
         folder = Path(place)
         (folder / "driver" / "runs").mkdir(parents=True)
         (folder / "ray").mkdir()
-        os.environ |= ENVIRONMENT | {"DENOISEBENCH_HOME": place, "RAY_TMPDIR": place}
+        os.environ |= ENVIRONMENT | {"DENOISEBENCH_HOME": str(folder / "home"), "RAY_TMPDIR": place}
         os.chdir(folder / "driver")
         return 0 if swept(folder, asked.runs, asked.steps) else 1
 

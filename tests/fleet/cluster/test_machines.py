@@ -2,7 +2,7 @@
 
 import pytest
 
-from denoisebench.fleet.ray_cluster import Node, Share, fits, share
+from denoisebench.fleet.cluster.machines import Node, Share, fits, share
 
 
 def machines(*sizes: tuple[int, int]) -> list[Node]:

@@ -12,8 +12,8 @@ import torch
 
 from denoisebench import __version__, lock
 from denoisebench.errors import Unavailable, UsageError
-from denoisebench.fleet import freight as freights
-from denoisebench.fleet.freight import Freight, Offer
+from denoisebench.fleet.cluster import freight as freights
+from denoisebench.fleet.cluster.freight import Freight, Offer
 from denoisebench.fleet.job import News, Setting
 from denoisebench.fleet.work import opened, reason_of, work
 from denoisebench.plugins.find import FOLDERS_VARIABLE, find
@@ -105,7 +105,7 @@ class Worker:
 
     def offer(self, *, whole: bool, known: int) -> tuple[int, dict[str, int]]:
         """Hold the run's files as they are; see `Offer.look`."""
-        names = freights.FILES if whole else freights.UNFINISHED
+        names = freights.names_in(self._folder) if whole else freights.UNFINISHED
         return self._offer.look(self._folder, names, known)
 
     def piece(self, name: str, offset: int) -> bytes:

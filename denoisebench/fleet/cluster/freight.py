@@ -4,6 +4,7 @@ Data do not travel: each machine opens its own, and the digests say whether they
 """
 
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -41,6 +42,8 @@ FILES = (
 result means that the rest is there."""
 UNFINISHED = FILES[:3]
 """What a run needs to go on elsewhere."""
+TRACKED = re.compile(r"(tensorboard|wandb)(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}){1,6}")
+"""Names of what trackers write into a run folder."""
 
 PIECE = 8 << 20
 """Bytes that travel at once; one piece of a run is under way at a time."""
@@ -173,6 +176,27 @@ def sees(freight: Freight) -> bool:
     return False
 
 
+def names_in(folder: Path) -> tuple[str, ...]:
+    """Name what of a run folder travels, in the order of arrival."""
+    tracked = [
+        path.relative_to(folder).as_posix()
+        for tree in ("tensorboard", "wandb")
+        for path in sorted((folder / tree).rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    ]
+    there = [name for name in FILES if (folder / name).is_file()]
+    return tuple(sorted([*there, *filter(TRACKED.fullmatch, tracked)], key=_order))
+
+
+def _travels(name: object) -> bool:
+    return isinstance(name, str) and (name in FILES or bool(TRACKED.fullmatch(name)))
+
+
+def _order(name: str) -> int:
+    """Place in the order of arrival; what trackers wrote comes before the result."""
+    return FILES.index(name) if name in FILES else len(FILES) - 2
+
+
 class Offer:
     """A run folder's files as they were at one moment, while its run goes on."""
 
@@ -242,19 +266,19 @@ class Home:
             Unavailable: it cannot be written, or a name or a size is none that a run has.
         """
         began = time.monotonic()
-        strange = set(sizes) - set(FILES)
-        if strange:
-            raise Unavailable(f"a node sent {str(min(strange, key=str))[:60]!r}, which no run has")
-        for name in FILES:
-            if name in sizes:
-                with atomic.replacing(self.folder / name) as file:
-                    _copy(file, sizes[name], partial(piece, name))
+        for name in sizes:
+            if not _travels(name):
+                raise Unavailable(f"a node sent {str(name)[:60]!r}, which no run has")
+        for name in sorted(sizes, key=_order):
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            with atomic.replacing(self.folder / name) as file:
+                _copy(file, sizes[name], partial(piece, name))
         now = time.monotonic()
         self._next = now + max(self._every, (now - began) / HOME_SHARE)
 
     def pieces(self) -> Iterator[tuple[str, bytes]]:
         """Yield what a node needs to go on with this run: names, and bytes to be put together."""
-        for name in FILES:
+        for name in names_in(self.folder):
             with suppress(FileNotFoundError), (self.folder / name).open("rb") as file:
                 yield name, b""
                 while piece := file.read(PIECE):
@@ -273,9 +297,9 @@ def _copy(file: BinaryIO, size: int, piece: Callable[[int], bytes]) -> None:
 
 def put(folder: Path, name: str, content: bytes) -> None:
     """Add bytes to a file that a run folder has."""
-    if name not in FILES:
+    if not _travels(name):
         raise ValueError(f"no run has a file {name!r}")
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
     with (folder / name).open("ab") as file:
         file.write(content)
 

@@ -16,8 +16,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from denoisebench.data.dataset import DataSet
 from denoisebench.data.named import open_data
 from denoisebench.data.patches import crops
+from denoisebench.fleet.cluster.executor import on_ray
 from denoisebench.fleet.job import Job, News, Setting
-from denoisebench.fleet.ray_executor import on_ray
 from denoisebench.plugins.find import find
 from denoisebench.scoring import run as runs
 from denoisebench.task import Task, load_task

@@ -11,10 +11,10 @@ from typing import Any
 
 from denoisebench import lock
 from denoisebench.errors import Unavailable, UsageError
-from denoisebench.fleet import ray_cluster
-from denoisebench.fleet.freight import Freight, Home, pack, showing
+from denoisebench.fleet.cluster import machines
+from denoisebench.fleet.cluster.freight import Freight, Home, pack, showing
+from denoisebench.fleet.cluster.machines import Share
 from denoisebench.fleet.job import Executor, Job, News, Setting
-from denoisebench.fleet.ray_cluster import Share
 from denoisebench.fleet.work import reason_of
 
 RETRIES = 3
@@ -46,8 +46,8 @@ def on_ray(
         stopping: Callable[[], bool],
     ) -> None:
         wants_gpu = _wants_gpu(setting.device)
-        with ray_cluster.joined(address, jobs_at_once or 1), showing(setting.runs) as token:
-            nodes = ray_cluster.nodes()
+        with machines.joined(address, jobs_at_once or 1), showing(setting.runs) as token:
+            nodes = machines.nodes()
             gpus = sum(node.gpus for node in nodes)
             if wants_gpu and not gpus:
                 raise UsageError("--device cuda: Ray finds no GPU; use --device auto or cpu")
@@ -196,7 +196,7 @@ def _attempt(sweep: _Sweep, freight: Freight) -> News:
 
 def _misfit(sweep: _Sweep, worker: Any, reason: str) -> _Misfit:
     """Leave the machine of a worker alone from here on."""
-    sweep.misfits[ray_cluster.node_of(worker)] = reason
+    sweep.misfits[machines.node_of(worker)] = reason
     return _Misfit(reason)
 
 
@@ -218,7 +218,7 @@ def _placed(sweep: _Sweep, answer: Any, given: Share) -> Any:
             raise _Dropped
         if sweep.stop.is_set():
             raise _Stopped("stopped before it began")
-        fitting = [node for node in ray_cluster.nodes() if ray_cluster.fits(node, given)]
+        fitting = [node for node in machines.nodes() if machines.fits(node, given)]
         if any(node.id not in sweep.misfits for node in fitting):
             until = time.monotonic() + PLACE_SECONDS
         elif fitting:
@@ -261,13 +261,13 @@ def _worker(sweep: _Sweep) -> Iterator[tuple[Any, Share]]:
     """Have a process on a machine that has room and is no misfit."""
     import ray
 
-    from denoisebench.fleet.ray_worker import THREADS, Worker
+    from denoisebench.fleet.cluster.worker import THREADS, Worker
 
     if sweep.drop.is_set():
         raise _Dropped
     if sweep.stop.is_set():
         raise _Stopped("stopped before it began")
-    given = ray_cluster.share(ray_cluster.nodes(), sweep.at_once, gpu=sweep.gpu)
+    given = machines.share(machines.nodes(), sweep.at_once, gpu=sweep.gpu)
     misfits = ",".join(sweep.misfits)
     remote: Any = ray.remote(Worker)
     worker = remote.options(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from denoisebench.errors import Unavailable, UsageError
-from denoisebench.fleet.freight import scratch
+from denoisebench.fleet.cluster.freight import scratch
 from denoisebench.workers import cores
 
 CONNECT_SECONDS = 5.0

@@ -11,9 +11,9 @@ import pytest
 from two_nodes import until
 
 from denoisebench.errors import Unavailable, UsageError
-from denoisebench.fleet import ray_executor
-from denoisebench.fleet.freight import TOKEN
-from denoisebench.fleet.ray_executor import on_ray
+from denoisebench.fleet.cluster import executor
+from denoisebench.fleet.cluster.executor import on_ray
+from denoisebench.fleet.cluster.freight import TOKEN
 from denoisebench.scoring.result import read_result
 
 DRIVER = Path(__file__).with_name("small_jobs.py")
@@ -26,7 +26,7 @@ def no_telling(news):
 def test_jobs_end_in_the_runs_folder_and_one_that_fails_or_dies_costs_no_other(
     stage, tmp_path, monkeypatch, capfd
 ):
-    monkeypatch.setattr(ray_executor, "RETRIES", 1)  # each takes seconds
+    monkeypatch.setattr(executor, "RETRIES", 1)  # each takes seconds
     litter = tmp_path / "litter"
     litter.mkdir()
     (litter / "torch.py").write_text(f"open({str(litter / 'imported')!r}, 'w')")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from denoisebench.errors import Unavailable
-from denoisebench.fleet import freight
-from denoisebench.fleet.freight import FILES, UNFINISHED, Bundle, Home, Offer
+from denoisebench.fleet.cluster import freight
+from denoisebench.fleet.cluster.freight import FILES, UNFINISHED, Bundle, Home, Offer
 from denoisebench.plugins.find import find
 from denoisebench.plugins.source import source_digest
 

@@ -11,9 +11,9 @@ import pytest
 from small_jobs import Stage
 from two_nodes import TwoNodes, until
 
-from denoisebench.fleet.freight import FILES, SCRATCH
+from denoisebench.fleet.cluster.executor import on_ray
+from denoisebench.fleet.cluster.freight import FILES, SCRATCH
 from denoisebench.fleet.job import Job
-from denoisebench.fleet.ray_executor import on_ray
 from denoisebench.fleet.work import work
 from denoisebench.training import log
 
