@@ -1,6 +1,5 @@
 """A batch worked on in parts, or by several processes, is the batch."""
 
-
 import pytest
 import torch
 

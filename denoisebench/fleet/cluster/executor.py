@@ -147,8 +147,6 @@ def _see_to(sweep: _Sweep, freight: Freight) -> None:
                 return sweep.news.put(News(name, "waiting", reason=str(reason)))
             except RayTaskError as error:  # of our own part there, such as a full disk
                 return sweep.news.put(News(name, "failed", reason=_cause(error)))
-            except (UsageError, Unavailable) as error:
-                return sweep.news.put(News(name, "failed", reason=reason_of(error)))
             except RayError as error:
                 lost += 1
                 how = _how_lost(error)
@@ -156,6 +154,8 @@ def _see_to(sweep: _Sweep, freight: Freight) -> None:
                     how = f"its worker was lost {lost} times; at last, {how}"
                     return sweep.news.put(News(name, "failed", reason=how))
                 sweep.news.put(News(name, "waiting", reason=f"{how}; it goes on elsewhere"))
+            except (UsageError, Unavailable, OSError) as error:
+                return sweep.news.put(News(name, "failed", reason=reason_of(error)))
     return None
 
 
@@ -205,7 +205,8 @@ def _cause(error: Any) -> str:
     text = str(error)
     if "failed to import" in text or "No module named" in text:
         return "denoisebench cannot be imported there; install the same as here"
-    return reason_of(error.cause)
+    cause = getattr(error, "cause", None)
+    return reason_of(cause) if cause else "its process could not start"
 
 
 def _placed(sweep: _Sweep, answer: Any, given: Share) -> Any:

@@ -138,7 +138,7 @@ class Stage:
     def job(self, loss: str = "noted", *, steps: int = 100, seed: int = 0) -> Job:
         catalogue = find([self.plugins])
         planned = plan(catalogue, generator="tiny", loss=loss, steps=steps, seed=seed,
-                       batch=1, patch=16)  # fmt: skip
+                       batch=2, patch=16)  # fmt: skip
         recipe = planned.recipe(self.task, self.dataset)
         bench = runs.Bench(self.dataset, self.task, catalogue, None, Path())
         return Job(runs.run_folder(bench, recipe).name, recipe.method, recipe)
@@ -167,7 +167,7 @@ class Stage:
         recipe = job.recipe
         batches = {}
         for step in range(recipe.steps):
-            grey = crops(self.dataset.train, self.task, seed=recipe.seed, step=step, batch=1,
+            grey = crops(self.dataset.train, self.task, seed=recipe.seed, step=step, batch=2,
                          patch=recipe.patch)  # fmt: skip
             batches[digest_of(grey)] = step
         assert len(batches) == recipe.steps, "two steps have one batch"

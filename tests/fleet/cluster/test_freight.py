@@ -88,7 +88,9 @@ def test_no_file_of_a_bundle_leaves_its_folder(tmp_path, name):
         freight._unbundle(Bundle("a.py", {name: b""}), tmp_path / "there")
 
 
-@pytest.mark.parametrize("name", ["../recipe.toml", "evil.py", "/etc/passwd", "", 7, ".lock"])
+@pytest.mark.parametrize("name", ["../recipe.toml", "evil.py", "/etc/passwd", "", 7, ".lock",
+                                  "tensorboard/../recipe.toml", "wandb/.hidden", "wandb//x",
+                                  "tensorboard", "wandb/run-1/a\n"])  # fmt: skip
 def test_what_no_run_has_is_not_written_at_home_nor_on_a_node(tmp_path, name):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -124,6 +126,25 @@ def test_files_arrive_in_the_order_in_which_they_count_on_each_other(tmp_path):
     assert tuple(order) == FILES
     assert order.index("log.jsonl") < order.index("checkpoint.pt")
     assert order[-1] == "result.json"
+
+
+def test_what_trackers_wrote_travels_but_for_links(tmp_path):
+    for name in ("tensorboard/events.out.tfevents.1", "wandb/offline-run-1/files/config.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "wandb" / "latest-run").symlink_to(tmp_path)
+    (tmp_path / "wandb" / "debug.log").symlink_to("/etc/passwd")
+    (tmp_path / "result.json").write_text("{}")
+    (tmp_path / "recipe.toml").touch()
+    (tmp_path / "audit.json").touch()
+    names = freight.names_in(tmp_path)
+    assert names == (
+        "recipe.toml", "tensorboard/events.out.tfevents.1",
+        "wandb/offline-run-1/files/config.yaml", "result.json",
+    )  # fmt: skip
+    home = tmp_path / "home"
+    Home(home, 0).receive(dict.fromkeys(names, 1), lambda name, offset: b"x")
+    assert freight.names_in(home) == names
 
 
 def test_a_checkpoint_travels_whole_while_newer_ones_take_its_place(tmp_path, monkeypatch):
