@@ -8,7 +8,6 @@ import rich_click as click
 
 from denoisebench.cli import options
 from denoisebench.errors import Unavailable, UsageError
-from denoisebench.workers import rank
 
 if TYPE_CHECKING:
     from denoisebench.cli.signals import Stopping
@@ -148,6 +147,7 @@ def run(
     from denoisebench.cli.signals import stop_on_signals
     from denoisebench.data.named import open_data
     from denoisebench.tracking import find_trackers, open_trackers
+    from denoisebench.workers import rank
 
     find_trackers(track)
 

@@ -100,6 +100,8 @@ def sweep(
     data, task = data or asked.data or DATA, task or asked.task or TASK
     chosen_task = load_task(task)
     track = (*asked.track, *track)
+    if (out / "recipe.toml").exists():
+        raise UsageError(f"{out} is a run; --out names the folder of all runs")
     on_ray = _on_ray(ray, jobs)
 
     from denoisebench.cli.progress import Display
@@ -197,4 +199,5 @@ def _on_ray(address: str | None, jobs: int | None) -> "Executor | None":
 def _anywhere(name: str) -> str:
     """Spell a file or folder so that another process finds it; names stay as they are."""
     path = Path(name).expanduser()
-    return str(path.resolve()) if path.exists() else name
+    named = name == DATA or not (path.is_dir() or path.suffix == ".toml")
+    return name if named else str(path.resolve())

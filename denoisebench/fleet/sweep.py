@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from denoisebench import lock
@@ -135,26 +135,24 @@ def sweep(
     Returns:
         The last news of each job by its name; "waiting" where it was stopped.
     """
+    named = {job.name: job for job in jobs}
     last: dict[str, News] = {}
+    for name in named:
+        before = standings[name]
+        state = before.stage if before.stage in ("done", "diverged") else "waiting"
+        last[name] = News(name, state, record=before.last, reason=before.reason)
 
     def hear(news: News) -> None:
-        folder = bench.runs / news.job
         if news.state == "running" and last[news.job].state == "waiting":
             _forget_failure(bench, news.job)
-        last[news.job] = news
         if news.state == "failed":
             try:
                 _leave_row(named[news.job], bench, news.reason or "it gave no reason")
             except (UsageError, Unavailable) as refusal:
-                kept = f"{news.reason}; its row could not be written to {folder.name}: {refusal}"
-                last[news.job] = News(news.job, "failed", news.where, reason=kept)
-        tell(last[news.job])
+                news = replace(news, reason=f"{news.reason} (no row was written: {refusal})")
+        last[news.job] = news
+        tell(news)
 
-    named = {job.name: job for job in jobs}
-    for job in jobs:
-        before = standings[job.name]
-        state = before.stage if before.stage in ("done", "diverged") else "waiting"
-        last[job.name] = News(job.name, state, record=before.last, reason=before.reason)
     while todo := [job for job in jobs if last[job.name].state in ("waiting", "running")]:
         execute(todo, setting, tell=hear, stopping=stopping)
         if stopping():

@@ -44,11 +44,13 @@ def work(
     try:
         device = torch_device(setting.device)
         where = str(device)
+        if device.type == "cuda":  # what an earlier job has left
+            torch.cuda.empty_cache()
         tell(News(job.name, "running", where, doing="opening data"))
         result = _run(job, setting, device, tell, stopping)
     except (runs.Interrupted, lock.Held) as reason:
         return News(job.name, "waiting", where, reason=_in_one_line(str(reason)))
-    except Exception as error:  # a plug-in's, a library's, the system's: none costs another job
+    except (Exception, SystemExit) as error:  # a plug-in's, a library's: none costs another job
         return News(job.name, "failed", where, reason=reason_of(error, setting.plugins))
     states: dict[str, State] = {"done": "done", "diverged": "diverged"}
     return News(job.name, states.get(result.status, "failed"), where, reason=result.reason)

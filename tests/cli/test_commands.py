@@ -98,7 +98,8 @@ HEAVY = {
 @pytest.mark.parametrize(
     "words",
     [["--help"], ["--version"], ["run", "--help"], ["list"], ["info", "unet7"], ["rum"],
-     ["run", "--gen", "unet77"], ["run", "stray"], ["leaderboard", "nowhere"]],
+     ["run", "--gen", "unet77"], ["run", "stray"], ["leaderboard", "nowhere"],
+     ["sweep", "--help"], ["sweep", "--gen", "unet7,unet77"], ["sweep", "--seed", "x"]],
     ids=" ".join,
 )  # fmt: skip
 def test_help_lists_and_mistakes_import_nothing_heavy(words, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,8 @@ def failing(output, target):
     """Fails at the second step, and tells what nobody should hear."""
     failing.called = getattr(failing, "called", 0) + 1
     if failing.called == 2 and "MENDED" not in os.environ:
+        if "EXIT" in os.environ:
+            raise SystemExit("away")
         raise ValueError(f"cannot read {os.environ['SECRET']}/x.dcm of 1.2.840.113619.2.55.3")
     return (output - target).abs().mean()
 '''
@@ -72,6 +75,18 @@ def test_a_grid_is_trained_once_and_stands_on_one_board(sweep, tmp_path):
     assert logs(tmp_path / "here") == trained
 
 
+def test_a_run_has_the_weights_that_it_would_have_alone(
+    sweep, denoisebench, plugin, tiny_ct, tiny_task, tmp_path
+):
+    assert sweep("--gen", "tiny(width=4),tiny", "--loss", "l1", "--patch", 32).code == 0
+    words = ("--gen", "tiny", "--loss", "l1", "--patch", 32, "--steps", 8, "--batch", 2, "--plugin",
+             plugin, "--task", tiny_task, "--data", tiny_ct)  # fmt: skip
+    assert denoisebench("run", *words, "--out", "alone").code == 0
+    (alone,) = (tmp_path / "here/alone").glob("tiny-*/model.safetensors")
+    beside = tmp_path / "here/runs" / alone.parent.name / alone.name
+    assert beside.read_bytes() == alone.read_bytes()
+
+
 def test_a_larger_grid_adds_what_is_missing(sweep, tmp_path):
     assert sweep("--gen", "tiny", "--loss", "l1", "--patch", 32).code == 0
     before = logs(tmp_path / "here")
@@ -93,7 +108,7 @@ def test_a_plugin_that_fails_leaves_a_row_and_costs_no_other(
     answer = sweep(*grid)
     assert answer.code == 1
     *_, failure, totals = answer.err.splitlines()
-    reason = "ValueError: cannot read … of … (failing_loss.py, line 14)"
+    reason = "ValueError: cannot read … of … (failing_loss.py, line 16)"
     assert failure == f"tiny · failing, seed 0: failed, {reason}"
     assert totals.startswith("3 runs: 2 done, 1 failed · ")
     for board in (answer.out, denoisebench("leaderboard").out):
@@ -117,6 +132,14 @@ def test_a_plugin_that_fails_leaves_a_row_and_costs_no_other(
     assert {name for name in after if before.get(name) != after[name]} <= set(after) - {
         name for name in before if "l1" in name
     }
+
+
+def test_a_plugin_that_ends_python_ends_its_run_alone(sweep, failing, monkeypatch):
+    monkeypatch.setenv("EXIT", "yes")
+    answer = sweep("--gen", "tiny", "--loss", "failing,l1", "--patch", 32, "--plugin", failing)
+    assert answer.code == 1
+    assert "failed, SystemExit: away (failing_loss.py, line 15)" in answer.err
+    assert answer.err.splitlines()[-1].startswith("3 runs: 2 done, 1 failed")
 
 
 def test_run_tries_what_failed_in_a_sweep_again(sweep, denoisebench, failing, plugin, tiny_ct,
@@ -181,6 +204,20 @@ def test_a_file_says_the_same(sweep, tmp_path):
     assert "says what is run; leave out --gen" in wrong.err
 
 
+def test_the_example_of_the_docs_is_a_sweep(sweep, tmp_path):
+    page = Path(__file__).parents[2] / "docs/sweep.md"
+    (example,) = re.findall(
+        r"^```toml\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    (tmp_path / "study.toml").write_text(example)
+    answer = sweep(tmp_path / "study.toml", "--dry-run", "--json")
+    assert answer.code == 0, answer.err
+    jobs = json.loads(answer.out)
+    assert [job["method"] for job in jobs[:2]] == ["noisy", "nlm"]
+    assert len(jobs) == 2 + 2 * 2 * 2 * 3 + 3  # with twins and three seeds; three rates of one seed
+    assert {job["steps"] for job in jobs if "dncnn" in job["method"]} == {20_000}
+
+
 def test_a_dry_run_says_where_an_unfinished_run_stands_and_what_is_left(sweep, tmp_path):
     grid = ("--gen", "tiny", "--loss", "l1", "--patch", 32)
     assert sweep(*grid).code == 0
@@ -205,6 +242,7 @@ MISTAKES = {
     "batch.0": ("--loss", "l1", "--batch", "x"),
     "no task named": ("--loss", "l1", "--task", "x"),
     "cannot read nowhere.toml": ("nowhere.toml",),
+    "no tracker named 'tensorbord'; nearest": ("--loss", "l1", "--track", "tensorbord"),
 }
 
 
@@ -214,6 +252,14 @@ def test_a_mistake_is_one_line_before_data_are_read(denoisebench, told):
     assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1), answer.err
     assert told in answer.err
     assert "nowhere'" not in answer.err
+
+
+def test_out_is_no_single_run(denoisebench, tmp_path):
+    (tmp_path / "here/one").mkdir()
+    (tmp_path / "here/one/recipe.toml").touch()
+    answer = denoisebench("sweep", "--loss", "l1", "--out", "one")
+    assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
+    assert "one is a run; --out names the folder of all runs" in answer.err
 
 
 def test_several_at_a_time_without_ray_is_one_line(denoisebench, monkeypatch):

@@ -1,8 +1,5 @@
 """From lists to plans of trainings: no data are read, nothing is trained."""
 
-import tomllib
-from pathlib import Path
-
 import pytest
 
 from denoisebench import tomlfile
@@ -129,13 +126,3 @@ def test_a_mistake_is_one_line(told):
         plans(**MISTAKES[told])
     assert told in str(mistake.value)
     assert "\n" not in str(mistake.value)
-
-
-def test_the_example_of_the_docs_is_a_sweep():
-    page = Path(__file__).parents[2] / "docs/sweep.md"
-    (text,) = [
-        block.partition("```")[0]
-        for block in page.read_text(encoding="utf-8").split("```toml\n")[1:]
-    ]
-    sweep = tomlfile.validate(tomllib.loads(text), Sweep, "docs/sweep.md")
-    assert len(expand(sweep.model_copy(update={"plugin": ()}), CATALOGUE)) > 5
