@@ -147,7 +147,7 @@ class Stage:
         catalogue = find([self.plugins])
         bench = runs.Bench(self.dataset, self.task, catalogue, torch.device("cpu"), Path("x"))
         (part,) = runs.resolve("noisy", "baseline", catalogue)
-        return Job(f"noisy-{runs._baseline_key(bench, part)[:8]}", "noisy", baseline="noisy")
+        return Job(f"noisy-{runs.baseline_key(bench, part)[:8]}", "noisy", baseline="noisy")
 
     def tell(self, news: News) -> None:
         self.heard.append(news)

@@ -44,8 +44,16 @@ def test_runs_on_a_node_that_dies_go_on_elsewhere_from_what_came_home(
     jobs = [stage.job(seed=seed, steps=150) for seed in (0, 1)]
     folders = [own_runs / job.name for job in jobs]
 
+    def well_under_way() -> bool:
+        there = {process.pid for process in nodes.processes(nodes.other)}
+        return any(
+            there & set(stage.workers(job))
+            and len(log.read(own_runs / job.name / "log.jsonl")) >= 2
+            for job in jobs
+        )
+
     def kill() -> None:
-        until(lambda: all((folder / "checkpoint.pt").exists() for folder in folders))
+        until(well_under_way)
         nodes.kill(nodes.other)
 
     killer = threading.Thread(target=kill)
@@ -67,7 +75,7 @@ def test_runs_on_a_node_that_dies_go_on_elsewhere_from_what_came_home(
     for folder in folders:
         steps = [record.step for record in log.read(folder / "log.jsonl")]
         assert steps == sorted(set(steps))
-        assert steps[-1] == 150
+        assert set(range(15, 151, 15)) <= set(steps)  # where it was validated
         assert set(FILES) - {"best.safetensors"} <= {path.name for path in folder.iterdir()}
     assert capfd.readouterr() == ("", "")
 
@@ -89,8 +97,8 @@ def test_a_sweep_that_is_stopped_leaves_checkpoints_at_home_and_goes_on_without_
     def stopping() -> bool:
         return any(news.record and news.record.step > 20 for news in stage.heard)
 
-    sweep(nodes, [job, stage.job(seed=1)], stage, own_runs, stopping=stopping)
-    assert {stage.last(one).state for one in (job, stage.job(seed=1))} == {"waiting"}
+    sweep(nodes, [job], stage, own_runs, stopping=stopping)
+    assert stage.last(job).state == "waiting"
     assert not (own_runs / job.name / "result.json").exists()
 
     stage.heard.clear()
