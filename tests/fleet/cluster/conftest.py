@@ -22,7 +22,7 @@ def home() -> Iterator[Path]:
         tempfile.TemporaryDirectory(prefix="dbt", ignore_cleanup_errors=True) as folder,
         pytest.MonkeyPatch.context() as environment,
     ):
-        here = {"DENOISEBENCH_HOME": folder, "RAY_TMPDIR": folder}
+        here = {"DENOISEBENCH_HOME": folder, "RAY_TMPDIR": folder, "TMPDIR": folder}
         for name, value in (here | ENVIRONMENT).items():
             environment.setenv(name, value)
         yield Path(folder)
