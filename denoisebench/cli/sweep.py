@@ -27,7 +27,7 @@ OPTION_PANELS = {
 }
 KINDS = {"gen": "generator", "loss": "loss", "disc": "discriminator", "baseline": "baseline"}
 DATA, TASK = "phantom", "ct-sigma50"
-RAY = "denoisebench.fleet.ray_executor"
+RAY = "denoisebench.fleet.cluster.executor"
 
 
 @click.command(

@@ -80,7 +80,7 @@ def _run(
     if job.recipe is not None:
         _refuse_edited(job.recipe, catalogue)
     bench = runs.Bench(
-        _opened(setting),
+        opened(setting),
         load_task(setting.task),
         catalogue,
         device,
@@ -106,7 +106,8 @@ def _run(
     return result
 
 
-def _opened(setting: Setting) -> DataSet:
+def opened(setting: Setting) -> DataSet:
+    """Open the data of a setting; UsageError where they are absent here, or others."""
     dataset = _open(setting.data)
     for what, here, wanted in (
         ("pixels", dataset.digest, setting.data_digest),

@@ -83,26 +83,36 @@ def statements(tree: ast.Module) -> Iterator[ast.stmt]:
             waiting += reversed(getattr(node, block, ()))
 
 
-def source_digest(path: Path, module: str | None = None) -> str:
-    """Return the SHA-256 over a source file and, transitively, the siblings that it imports.
+def source_files(path: Path, module: str | None = None) -> Iterator[tuple[Path, bytes]]:
+    """Yield a source file and, transitively, the siblings that it imports, with their bytes.
 
-    Siblings count when imported relatively, or by the name of the file's own package. Line ends do
-    not count, nor does the folder that the files stand in.
+    Siblings count when imported relatively, or by the name of the file's own package.
     """
-    total = hashlib.sha256()
     start = path.resolve()
     seen = {start}
     waiting = [start]
     while waiting:
         file = waiting.pop(0)
-        content = read_source(file).replace(b"\r\n", b"\n")
-        label = "" if file == start else _relative(file, start.parent)
-        total.update(f"{label}\0{len(content)}\0".encode())
-        total.update(content)
+        content = read_source(file)
+        yield file, content
         for sibling in sorted(_siblings(parse_source(content, file), file, start, module)):
             if sibling not in seen:
                 seen.add(sibling)
                 waiting.append(sibling)
+
+
+def source_digest(path: Path, module: str | None = None) -> str:
+    """Return the SHA-256 over a source file and the siblings that it imports; see `source_files`.
+
+    Line ends do not count, nor does the folder that the files stand in.
+    """
+    total = hashlib.sha256()
+    start = path.resolve()
+    for file, source in source_files(path, module):
+        content = source.replace(b"\r\n", b"\n")
+        label = "" if file == start else _relative(file, start.parent)
+        total.update(f"{label}\0{len(content)}\0".encode())
+        total.update(content)
     return total.hexdigest()
 
 

@@ -1,0 +1,1 @@
+"""Sweeps on Ray: several jobs at once here, or on the machines of a cluster."""
