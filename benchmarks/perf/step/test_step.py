@@ -1,0 +1,98 @@
+"""One training step beside a bare loop of the same arithmetic, its data, and its memory.
+
+python -m pytest benchmarks/perf/step/test_step.py --benchmark-only
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from arithmetic import assert_same, batch, hand_written, networks, ours, theirs
+from turns import OURS, by_turns, recipe_for
+
+from denoisebench.task.task import PEAK
+
+SMALL = "resunet(width=8, blocks=1)"
+CASES: dict[str, dict[str, Any]] = {
+    "unet7 cgan": {"generator": "unet7", "loss": "cgan+l1", "patch": 256, "steps": 40},
+    "small cgan": {"generator": SMALL, "loss": "cgan+l1", "patch": 64, "steps": 300},
+    "small l1": {"generator": SMALL, "loss": "l1", "patch": 64, "steps": 300},
+}
+BATCH = 2
+OVERHEAD, DATA_SHARE, MEMORY = 1.03, 0.02, 1.10
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_step_beside_a_bare_loop(benchmark, compared, tmp_path, case, task, catalogue, dataset):
+    recipe = recipe_for(catalogue, task, dataset, batch=BATCH, **CASES[case])
+    before, mine = ours(recipe, dataset, task, catalogue, tmp_path)
+    assert_same(mine, theirs(recipe, dataset, task, catalogue, before), before["averaged"])
+    bare = hand_written(recipe, *networks(recipe, catalogue))
+    clean, _ = batch(recipe, dataset, task, 0)
+    drawn = iter(range(recipe.steps or 0))
+
+    def by_hand() -> None:
+        """Fresh noise on crops that lie ready, and a step."""
+        bare.step(clean, clean + 2 * task.sigma / PEAK * torch.randn_like(clean))
+
+    others = {"bare": by_hand, "batch": lambda: batch(recipe, dataset, task, next(drawn))}
+    turn = 1 if case.startswith("unet7") else 10
+    (tmp_path / "timed").mkdir()
+    turns = benchmark.pedantic(
+        by_turns, (recipe, dataset, task, catalogue, tmp_path / "timed", others), {"turn": turn}
+    )
+    compared(
+        turns.ratio(OURS, "bare"),
+        beside="bare loop",
+        target=OVERHEAD,
+        at_most=True,
+        seconds=turns.median(),
+        spread=turns.spread(OURS, "bare"),
+        of_means=turns.of_means(OURS, "bare"),
+        bare_seconds=turns.median("bare"),
+        data_share=turns.ratio("batch", OURS),
+        parameters=mine.parameters,
+    )
+
+
+def test_a_batch_beside_the_step_that_takes_it(
+    benchmark, compared, tmp_path, task, catalogue, dataset
+):
+    """Crops, noise and scaling of a batch, none of it hidden behind anything else."""
+    recipe = recipe_for(catalogue, task, dataset, batch=BATCH, **CASES["unet7 cgan"] | {"steps": 8})
+    drawn = iter(range(100))
+    others = {"batch": lambda: batch(recipe, dataset, task, next(drawn))}
+    turns = benchmark.pedantic(by_turns, (recipe, dataset, task, catalogue, tmp_path, others))
+    compared(
+        turns.ratio("batch", OURS),
+        beside="unet7 cgan step",
+        target=DATA_SHARE,
+        at_most=True,
+        seconds=turns.median("batch"),
+    )
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="Linux says what the peak is"
+)
+def test_peak_memory_beside_a_bare_loop(benchmark, compared):
+    def peak(how: str) -> tuple[int, int]:
+        program = [sys.executable, str(Path(__file__).with_name("memory.py")), how]
+        run = subprocess.run(program, capture_output=True, text=True, check=True)
+        bytes_at_most, bytes_before = map(int, run.stdout.split())
+        return bytes_at_most, bytes_before
+
+    mine, before = benchmark.pedantic(peak, ("train",))
+    its, _ = peak("bare")
+    compared(
+        mine / its,
+        beside="bare loop",
+        target=MEMORY,
+        at_most=True,
+        gibibytes=mine / 2**30,
+        bare_gibibytes=its / 2**30,
+        without_what_was_there_before=(mine - before) / (its - before),
+    )
