@@ -1,6 +1,8 @@
 """That two ways to train do the same arithmetic: shown on numbers, before times are compared."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +46,9 @@ def networks(recipe: Recipe, catalogue: Catalogue) -> tuple[Module, Module | Non
     return generator, build(resolve(recipe.discriminator, "discriminator", catalogue)[0])
 
 
-def hand_written(recipe: Recipe, generator: Module, critic: Module | None) -> Bare:
-    return Bare(generator, critic, rate=recipe.learning_rate, beta1=recipe.beta1, ema=recipe.ema)
+def hand_written(recipe: Recipe) -> Callable[[Module, Module | None], Bare]:
+    """Return what begins a bare training with the settings of a recipe."""
+    return partial(Bare, rate=recipe.learning_rate, beta1=recipe.beta1, ema=recipe.ema)
 
 
 def batch(recipe: Recipe, dataset: DataSet, task: Task, step: int) -> tuple[Tensor, Tensor]:
@@ -77,17 +80,27 @@ def ours(
 
 
 def theirs(
-    recipe: Recipe, dataset: DataSet, task: Task, catalogue: Catalogue, before: dict[str, Any]
+    recipe: Recipe,
+    dataset: DataSet,
+    task: Task,
+    catalogue: Catalogue,
+    before: dict[str, Any],
+    begin: Callable[[Module, Module | None], Any],
 ) -> Work:
-    """Take the same steps by hand, from the same weights, on the same crops and noise."""
+    """Take the same steps in another way, from the same weights, on the same crops and noise.
+
+    Args:
+        before: the state that `ours` returned.
+        begin: makes what has `step`, `parameters` and `averaged`, as `Bare` does.
+    """
     generator, critic = networks(recipe, catalogue)
     generator.load_state_dict(before["generator"])
     if critic:
         critic.load_state_dict(before["critic"])
-    bare = hand_written(recipe, generator, critic)
-    steps = [bare.step(*batch(recipe, dataset, task, step)) for step in range(STEPS)]
+    other = begin(generator, critic)
+    steps = [other.step(*batch(recipe, dataset, task, step)) for step in range(STEPS)]
     losses = {name: [float(step[name]) for step in steps] for name in steps[0]}
-    return Work(losses, bare.parameters, bare.averaged.state_dict())
+    return Work(losses, other.parameters, other.averaged.state_dict())
 
 
 def assert_same(ours: Work, theirs: Work, before: dict[str, Tensor]) -> None:

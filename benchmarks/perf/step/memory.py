@@ -35,7 +35,7 @@ def main(how: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             train(recipe, dataset, task, catalogue, Path(folder), device=CPU)
     else:
-        step = hand_written(recipe, *networks(recipe, catalogue)).step
+        step = hand_written(recipe)(*networks(recipe, catalogue)).step
         for number in range(STEPS):
             step(*batch(recipe, dataset, task, number))
     sys.stdout.write(f"{memory.peak(CPU)} {before}\n")

@@ -29,8 +29,9 @@ OVERHEAD, DATA_SHARE, MEMORY = 1.03, 0.02, 1.10
 def test_a_step_beside_a_bare_loop(benchmark, compared, tmp_path, case, task, catalogue, dataset):
     recipe = recipe_for(catalogue, task, dataset, batch=BATCH, **CASES[case])
     before, mine = ours(recipe, dataset, task, catalogue, tmp_path)
-    assert_same(mine, theirs(recipe, dataset, task, catalogue, before), before["averaged"])
-    bare = hand_written(recipe, *networks(recipe, catalogue))
+    its = theirs(recipe, dataset, task, catalogue, before, hand_written(recipe))
+    assert_same(mine, its, before["averaged"])
+    bare = hand_written(recipe)(*networks(recipe, catalogue))
     clean, _ = batch(recipe, dataset, task, 0)
     drawn = iter(range(recipe.steps or 0))
 
