@@ -62,10 +62,10 @@ def took(clock: Callable[[], float], work: Callable[[Path], object], path: Path)
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES.values(), ids=SYNTAXES)
-def test_intake_beside_plain_pydicom(benchmark, tmp_path, syntax):
+def test_intake_beside_plain_pydicom(benchmark, compared, tmp_path, syntax):
     paths = [write(tmp_path / f"{n}.dcm", n, syntax) for n in range(PATIENTS)]
     assert all(np.array_equal(read(path)[0].hu, plain(path)) for path in paths)
-    ratio = {}
+    rates, seconds = {}, []
     for name, clock in {"seconds": time.perf_counter, "processor": time.process_time}.items():
         pairs = [
             (took(clock, plain, path), took(clock, read, path))
@@ -73,8 +73,12 @@ def test_intake_beside_plain_pydicom(benchmark, tmp_path, syntax):
             for path in paths
         ]
         theirs, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
-        ratio[name] = theirs / ours
-        benchmark.extra_info[f"rate beside plain, by {name}"] = round(ratio[name], 3)
+        rates[name], seconds = theirs / ours, [*seconds, ours]
     benchmark.pedantic(lambda: [read(path) for path in paths], rounds=3)
-    print(f"\nintake / plain pydicom: {ratio}")  # noqa: T201
-    assert ratio["processor"] > PROMISE
+    compared(
+        rates["processor"],
+        beside="plain pydicom, processor time",
+        target=PROMISE,
+        seconds=seconds[0],
+        by_seconds=rates["seconds"],
+    )

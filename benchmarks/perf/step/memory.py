@@ -16,7 +16,7 @@ from denoisebench.data.phantom import draw
 from denoisebench.data.scan import Slice
 from denoisebench.plugins.find import find
 from denoisebench.task import load_task
-from denoisebench.training import memory
+from denoisebench.training import device
 from denoisebench.training.loop import train
 
 STEPS = 5
@@ -29,8 +29,8 @@ def main(how: str) -> None:
     dataset = DataSet("perf", slices, slices[:1], slices[:1], (), ())
     choices = {"generator": "unet7", "loss": "cgan+l1", "batch": 2, "patch": 256, "steps": STEPS}
     recipe = recipe_for(catalogue, task, dataset, **choices)
-    memory.watch(CPU)
-    before = memory.peak(CPU)
+    device.watch(CPU)
+    before = device.peak_memory(CPU)
     if how == "train":
         with tempfile.TemporaryDirectory() as folder:
             train(recipe, dataset, task, catalogue, Path(folder), device=CPU)
@@ -38,7 +38,7 @@ def main(how: str) -> None:
         step = hand_written(recipe)(*networks(recipe, catalogue)).step
         for number in range(STEPS):
             step(*batch(recipe, dataset, task, number))
-    sys.stdout.write(f"{memory.peak(CPU)} {before}\n")
+    sys.stdout.write(f"{device.peak_memory(CPU)} {before}\n")
 
 
 if __name__ == "__main__":

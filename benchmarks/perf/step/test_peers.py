@@ -13,12 +13,19 @@ from arithmetic import assert_same, batch, networks, ours, theirs
 from peers import Published, by_layer, deepinv_step, ldct_trainer
 from turns import OURS, Turns, by_turns, recipe_for
 
+from denoisebench.data.dataset import DataSet
 from denoisebench.task.task import PEAK
 
 GAN = {"generator": "unet7", "batch": 2, "patch": 256, "steps": 24, "ema": 0.0}
 HOW = "pip install --no-deps {0}=={1}, and what its import misses: benchmarks/README.md"
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # peers' own
+
+
+@pytest.fixture(scope="module")
+def unvalidated(slices) -> DataSet:
+    """No validation slices, which peers were not given either."""
+    return DataSet("perf", slices, (), slices[:1], (), ())
 
 
 def needs(package: str, tested: str) -> str:
@@ -42,33 +49,40 @@ def say(compared, turns: Turns, peer: str, name: str, target: float) -> None:
 
 
 def test_unet7_and_patch3_beside_the_published_order(
-    benchmark, compared, tmp_path, task, catalogue, dataset
+    benchmark, compared, tmp_path, task, catalogue, unvalidated
 ):
-    recipe = recipe_for(catalogue, task, dataset, loss="cgan+l1", **GAN)
+    recipe = recipe_for(catalogue, task, unvalidated, loss="cgan+l1", **GAN)
 
     def published(generator, critic):
         return Published(generator, critic, rate=recipe.learning_rate, beta1=recipe.beta1)
 
-    before, mine = ours(recipe, dataset, task, catalogue, tmp_path)
-    its = theirs(recipe, dataset, task, catalogue, before, published)
+    before, mine = ours(recipe, unvalidated, task, catalogue, tmp_path)
+    its = theirs(recipe, unvalidated, task, catalogue, before, published)
     assert_same(mine, its, before["averaged"])
     peer = published(*networks(recipe, catalogue))
-    clean, noisy = batch(recipe, dataset, task, 0)
+    clean, noisy = batch(recipe, unvalidated, task, 0)
     others = {"pix2pix": lambda: peer.step(clean, noisy)}
     (tmp_path / "timed").mkdir()
     turns = benchmark.pedantic(
-        by_turns, (recipe, dataset, task, catalogue, tmp_path / "timed", others)
+        by_turns, (recipe, unvalidated, task, catalogue, tmp_path / "timed", others)
     )
     say(compared, turns, "pix2pix", "pix2pix's published order, default Adam", 1.10)
 
 
-def test_unet7_and_patch3_beside_deepinv(benchmark, compared, tmp_path, task, catalogue, dataset):
+def test_unet7_and_patch3_beside_deepinv(
+    benchmark, compared, tmp_path, task, catalogue, unvalidated
+):
     name = needs("deepinv", "0.5.0")
     recipe = recipe_for(
-        catalogue, task, dataset, loss="lsgan+l1", discriminator="patch3(condition=False)", **GAN
+        catalogue,
+        task,
+        unvalidated,
+        loss="lsgan+l1",
+        discriminator="patch3(condition=False)",
+        **GAN,
     )
     generator, critic = networks(recipe, catalogue)
-    clean, _ = batch(recipe, dataset, task, 0)
+    clean, _ = batch(recipe, unvalidated, task, 0)
     step = deepinv_step(
         generator,
         critic,
@@ -78,22 +92,22 @@ def test_unet7_and_patch3_beside_deepinv(benchmark, compared, tmp_path, task, ca
         steps=GAN["steps"],
     )
     turns = benchmark.pedantic(
-        by_turns, (recipe, dataset, task, catalogue, tmp_path, {"deepinv": step})
+        by_turns, (recipe, unvalidated, task, catalogue, tmp_path, {"deepinv": step})
     )
     say(compared, turns, "deepinv", f"{name}, AdversarialTrainer", 1.30)
 
 
-def test_redcnn_beside_ldct_benchmark(benchmark, compared, tmp_path, task, catalogue, dataset):
+def test_redcnn_beside_ldct_benchmark(benchmark, compared, tmp_path, task, catalogue, unvalidated):
     name = needs("ldct-benchmark", "0.0.15")
     recipe = recipe_for(
-        catalogue, task, dataset, generator="redcnn", loss="mse", batch=4, patch=64, steps=60,
+        catalogue, task, unvalidated, generator="redcnn", loss="mse", batch=4, patch=64, steps=60,
         ema=0.0,
     )  # fmt: skip
     trainer = ldct_trainer(
         tmp_path, batch=recipe.batch, patch=recipe.patch, rate=recipe.learning_rate,
         beta1=recipe.beta1,
     )  # fmt: skip
-    clean, noisy = batch(recipe, dataset, task, 0)
+    clean, noisy = batch(recipe, unvalidated, task, 0)
     network, _ = networks(recipe, catalogue)
     mine, its = (
         by_layer(network, decoder_backwards=True),
@@ -107,7 +121,7 @@ def test_redcnn_beside_ldct_benchmark(benchmark, compared, tmp_path, task, catal
     turns = benchmark.pedantic(
         by_turns,
         (
-            recipe, dataset, task, catalogue, tmp_path,
+            recipe, unvalidated, task, catalogue, tmp_path,
             {"ldct": lambda: trainer.train_step({"x": noisy, "y": clean})},
         ),
     )  # fmt: skip

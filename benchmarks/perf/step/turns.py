@@ -11,21 +11,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median, quantiles
+from unittest.mock import patch
 
 import torch
+from torch import Tensor
 
+from denoisebench.data.batches import Batches
 from denoisebench.data.dataset import DataSet
 from denoisebench.plugins.find import Catalogue
 from denoisebench.task import Task
 from denoisebench.training.loop import train
 from denoisebench.training.recipe import Recipe, plan
 
-OURS = "train()"
+OURS, WAITING = "train()", "its batch"
 
 
 @dataclass(frozen=True)
 class Turns:
-    """Seconds of each step, by who took it; those at one place of the lists followed each other."""
+    """Seconds of each step, by who took it, and of ours that its batch was waited for."""
 
     seconds: Mapping[str, list[float]]
 
@@ -61,8 +64,15 @@ def by_turns(
     The first turn warms up and is left out. So is the first step of every turn that has several:
     what the loop prepared while others ran was not prepared at its own cost.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in (OURS, *others)}
+    seconds: dict[str, list[float]] = {name: [] for name in (OURS, WAITING, *others)}
     since: float | None = None
+    take = Batches.__getitem__
+
+    def taken(batches: Batches, step: int) -> tuple[Tensor, Tensor]:
+        began = time.perf_counter()
+        batch = take(batches, step)
+        seconds[WAITING].append(time.perf_counter() - began)
+        return batch
 
     def between() -> bool:
         nonlocal since
@@ -78,7 +88,9 @@ def by_turns(
         since = time.perf_counter()
         return False
 
-    train(recipe, dataset, task, catalogue, folder, device=torch.device("cpu"), stopping=between)
+    cpu = torch.device("cpu")
+    with patch.object(Batches, "__getitem__", taken):  # a clock around it
+        train(recipe, dataset, task, catalogue, folder, device=cpu, stopping=between)
     kept = [n for n in range(turn, len(seconds[OURS])) if turn == 1 or n % turn]
     return Turns({name: [each[n] for n in kept] for name, each in seconds.items()})
 
