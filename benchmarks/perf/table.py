@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
@@ -47,7 +48,7 @@ def rows(found: dict[str, Any]) -> list[Row]:
     """Read the rows of a file of pytest-benchmark's, in the order of its tests."""
     return [
         Row(
-            name=one["name"].removeprefix("test_").replace("_", " "),
+            name=named(one["name"]),
             beside=one["extra_info"].get("beside", ""),
             ratio=one["extra_info"].get("ratio"),
             spread=one["extra_info"].get("spread"),
@@ -57,6 +58,12 @@ def rows(found: dict[str, Any]) -> list[Row]:
         )
         for one in found["benchmarks"]
     ]
+
+
+def named(test: str) -> str:
+    """`test_a_step[small l1]` → `a step: small l1`."""
+    name, _, case = test.removeprefix("test_").removesuffix("]").partition("[")
+    return name.replace("_", " ") + (f": {case}" if case else "")
 
 
 def number(value: float) -> str:
@@ -76,7 +83,7 @@ def machine(found: dict[str, Any]) -> str:
     facts, commit = found["machine_info"], found["commit_info"]
     cpu = facts.get("cpu", {}).get("brand_raw") or facts.get("machine", "a CPU")
     cores = facts.get("cores") or facts.get("cpu", {}).get("count")
-    parts = [f"{cpu}, {cores} cores, torch uses {facts.get('threads')}"]
+    parts = [f"{cpu}, {cores} cores, {facts.get('threads')} threads of torch"]
     parts += [facts["gpu"]] if facts.get("gpu") else []
     parts += [f"Python {facts['python_version']}, torch {facts.get('torch')}"]
     parts[-1] += f", NumPy {facts.get('numpy')}"
@@ -91,7 +98,13 @@ def verdict(row: Row) -> str:
 
 def table(lines: Iterable[Row]) -> Table:
     """Lay the rows out; those that were compared with nothing come last."""
-    laid = Table(box=None, header_style="bold", pad_edge=False)
+    laid = Table(
+        box=None,
+        header_style="bold",
+        pad_edge=False,
+        caption="≤: ours as a multiple of what it stands beside; ≥: the other way round",
+        caption_justify="left",
+    )
     laid.add_column("benchmark", ratio=3)
     laid.add_column("beside", ratio=2)
     laid.add_column("ratio", justify="right", no_wrap=True)
@@ -102,8 +115,8 @@ def table(lines: Iterable[Row]) -> Table:
     for row in sorted(lines, key=lambda row: row.ratio is None):
         target = "" if row.target is None else f"{'≤' if row.at_most else '≥'} {row.target:g}"
         laid.add_row(
-            row.name.replace("[", r"\["),
-            row.beside,
+            escape(row.name),
+            escape(row.beside),
             "" if row.ratio is None else number(row.ratio),
             "–".join(map(number, row.spread)) if row.spread else "",
             target,
@@ -128,7 +141,9 @@ def main() -> int:
     promised, missed = ([row for row in lines if row.met is met] for met in (True, False))
     console.print(f"{len(promised)} targets met, {len(missed)} missed", style="bold")
     for row in missed:
-        console.print(f"  missed: {row.name} beside {row.beside}", style="red", markup=False)
+        bound = f"{'at most' if row.at_most else 'at least'} {row.target:g}"
+        got = "nothing" if row.ratio is None else number(row.ratio)
+        console.print(f"  missed: {row.name}: {got}, {bound}", style="red", markup=False)
     return int(given.strict and bool(missed))
 
 
