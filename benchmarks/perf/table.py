@@ -61,9 +61,10 @@ def rows(found: dict[str, Any]) -> list[Row]:
 
 
 def named(test: str) -> str:
-    """`test_a_step[small l1]` → `a step: small l1`."""
+    """`test_a_step_beside_a_bare_loop[small l1]` → `a step: small l1`."""
     name, _, case = test.removeprefix("test_").removesuffix("]").partition("[")
-    return name.replace("_", " ") + (f": {case}" if case else "")
+    what, _, _ = name.replace("_", " ").partition(" beside ")  # there is a column for that
+    return what + (f": {case}" if case else "")
 
 
 def number(value: float) -> str:

@@ -14,7 +14,7 @@ PROMISED = {"--help": 0.3, "list": 0.4, "run --gen unet77": 0.4, "run --help": 0
 
 
 @pytest.mark.parametrize("words", PROMISED)
-def test_the_command_line_answers(benchmark, compared, words):
+def test_the_command_line(benchmark, compared, words):
     answer = benchmark.pedantic(
         subprocess.run,
         ([COMMAND, *words.split()],),
