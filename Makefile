@@ -35,7 +35,7 @@ docs: $(VENV)/.installed ## the documentation, into site/
 
 bench: setup ## speed beside others as a table of ratios; metrics beside other implementations
 	@$(BIN)/python benchmarks/calibration.py
-	@mkdir -p .benchmarks
+	@mkdir -p .benchmarks && rm -f .benchmarks/latest.json
 	@failed=0; $(BIN)/python -m pytest benchmarks/perf -p no:randomly --benchmark-only -q -rs \
 	  --benchmark-quiet --benchmark-json=.benchmarks/latest.json || failed=$$?; \
 	  $(BIN)/python benchmarks/perf/table.py .benchmarks/latest.json; exit $$failed

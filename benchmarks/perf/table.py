@@ -132,6 +132,8 @@ def main() -> int:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--strict", action="store_true", help="end with 1 if a target is missed")
     given = parser.parse_args()
+    if absent := [str(path) for path in given.files if not path.is_file()]:
+        parser.error(f"no results in {', '.join(absent)}; `make bench` writes some")
     files = [json.loads(path.read_text(encoding="utf-8")) for path in given.files]
     lines = [row for found in files for row in rows(found)]
     console = Console(width=None if sys.stdout.isatty() else 120)

@@ -34,7 +34,9 @@ class Bare:
     ) -> None:
         self.generator, self.critic, self.ema, self.steps = generator, critic, ema, 0
         self.averaged = copy.deepcopy(generator).requires_grad_(False) if ema else generator
-        self.weights = list(generator.parameters()), list(self.averaged.parameters())
+        # lists: to look for parameters in a network takes a while
+        self.weights, self.slow = list(generator.parameters()), list(self.averaged.parameters())
+        self.judging = list(critic.parameters()) if critic else []
         self.adam = adam(generator, rate, beta1)
         self.critic_adam = adam(critic, rate, beta1) if critic else None
 
@@ -57,9 +59,11 @@ class Bare:
             self.critic_adam.zero_grad(set_to_none=True)
             judged.backward()
             self.critic_adam.step()
-            self.critic.requires_grad_(False)
+            for weight in self.judging:
+                weight.requires_grad_(False)
             losses["cgan"] = cross_entropy(self.critic(output, noisy), ones)
-            self.critic.requires_grad_(True)
+            for weight in self.judging:
+                weight.requires_grad_(True)
             losses["critic"] = judged.detach()
         losses["l1"] = l1_loss(output, clean)
         total = losses["cgan"] + L1_WEIGHT * losses["l1"] if self.critic else losses["l1"]
@@ -70,5 +74,5 @@ class Bare:
         if self.ema:
             decay = min(self.ema, (1 + self.steps) / (10 + self.steps))
             with torch.no_grad():
-                torch._foreach_lerp_(self.weights[1], self.weights[0], 1 - decay)
+                torch._foreach_lerp_(self.slow, self.weights, 1 - decay)
         return {name: loss.detach() for name, loss in losses.items()}
