@@ -100,7 +100,7 @@ def test_unet7_and_patch3_beside_deepinv(
 def test_redcnn_beside_ldct_benchmark(benchmark, compared, tmp_path, task, catalogue, unvalidated):
     name = needs("ldct-benchmark", "0.0.15")
     recipe = recipe_for(
-        catalogue, task, unvalidated, generator="redcnn", loss="mse", batch=4, patch=64, steps=60,
+        catalogue, task, unvalidated, generator="redcnn", loss="mse", batch=2, patch=64, steps=40,
         ema=0.0,
     )  # fmt: skip
     trainer = ldct_trainer(
