@@ -12,6 +12,7 @@ import torch
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, generate_uid
+from pytest_benchmark.utils import get_commit_info
 
 from denoisebench.data.dataset import DataSet
 from denoisebench.data.phantom import draw
@@ -20,6 +21,13 @@ from denoisebench.plugins.find import Catalogue, find
 from denoisebench.task import Task, load_task
 
 sys.path.insert(0, str(Path(__file__).parent / "step"))
+
+
+COMMIT = get_commit_info()  # of what is measured; at the end it may be another
+
+
+def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, Any]:
+    return COMMIT
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]):

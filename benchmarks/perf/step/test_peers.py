@@ -17,6 +17,7 @@ from denoisebench.data.dataset import DataSet
 from denoisebench.task.task import PEAK
 
 GAN = {"generator": "unet7", "batch": 2, "patch": 256, "steps": 24, "ema": 0.0}
+TURN = 4
 HOW = "pip install --no-deps {0}=={1}, and what its import misses: benchmarks/README.md"
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # peers' own
@@ -64,7 +65,7 @@ def test_unet7_and_patch3_beside_the_published_order(
     others = {"pix2pix": lambda: peer.step(clean, noisy)}
     (tmp_path / "timed").mkdir()
     turns = benchmark.pedantic(
-        by_turns, (recipe, unvalidated, task, catalogue, tmp_path / "timed", others)
+        by_turns, (recipe, unvalidated, task, catalogue, tmp_path / "timed", others), {"turn": TURN}
     )
     say(compared, turns, "pix2pix", "pix2pix's published order, default Adam", 1.10)
 
@@ -92,7 +93,9 @@ def test_unet7_and_patch3_beside_deepinv(
         steps=GAN["steps"],
     )
     turns = benchmark.pedantic(
-        by_turns, (recipe, unvalidated, task, catalogue, tmp_path, {"deepinv": step})
+        by_turns,
+        (recipe, unvalidated, task, catalogue, tmp_path, {"deepinv": step}),
+        {"turn": TURN},
     )
     say(compared, turns, "deepinv", f"{name}, AdversarialTrainer", 1.30)
 
@@ -124,6 +127,7 @@ def test_redcnn_beside_ldct_benchmark(benchmark, compared, tmp_path, task, catal
             recipe, unvalidated, task, catalogue, tmp_path,
             {"ldct": lambda: trainer.train_step({"x": noisy, "y": clean})},
         ),
+        {"turn": TURN},
     )  # fmt: skip
     # 3 %: at best equal, to within what a step varies by
     say(compared, turns, "ldct", f"{name}, its step on its RED-CNN", 0.97)

@@ -1,9 +1,9 @@
 """Steps of `train` by turns with other ways to spend a step, in one process.
 
 `train` asks `stopping()` before each step, so the others are run and timed inside that call, and a
-step of ours is the time from its return to the next one: all that the loop does, reports,
-validations and checkpoints included. Those fall into a few gaps: medians leave them out, means do
-not.
+step of ours is the time from its return to the next one: all that the loop does. It is stopped
+early in a long training, whose ten validations are as far apart as they are in earnest. Reports and
+checkpoints, seconds apart, fall into a few gaps: medians leave them out, means do not.
 """
 
 import time
@@ -24,6 +24,7 @@ from denoisebench.training.loop import train
 from denoisebench.training.recipe import Recipe, plan
 
 OURS, WAITING = "train()", "its batch"
+EARLY = 50  # times as many steps has the training that is stopped
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,14 @@ def by_turns(
     *,
     turn: int = 1,
 ) -> Turns:
-    """Train `recipe` on the CPU, and after each `turn` steps run each other `turn` times.
+    """Take the steps of `recipe` on the CPU, and after each `turn` run each other `turn` times.
 
     The first turn warms up and is left out. So is the first step of every turn that has several:
-    what the loop prepared while others ran was not prepared at its own cost.
+    what the loop prepared while others ran was not prepared at its own cost, and what it does every
+    few seconds became due meanwhile.
     """
+    assert recipe.steps is not None
+    longer = recipe.model_copy(update={"steps": EARLY * recipe.steps})
     seconds: dict[str, list[float]] = {name: [] for name in (OURS, WAITING, *others)}
     since: float | None = None
     take = Batches.__getitem__
@@ -86,11 +90,11 @@ def by_turns(
                     other()
                     seconds[name].append(time.perf_counter() - began)
         since = time.perf_counter()
-        return False
+        return len(seconds[OURS]) == recipe.steps
 
     cpu = torch.device("cpu")
     with patch.object(Batches, "__getitem__", taken):  # a clock around it
-        train(recipe, dataset, task, catalogue, folder, device=cpu, stopping=between)
+        train(longer, dataset, task, catalogue, folder, device=cpu, stopping=between)
     kept = [n for n in range(turn, len(seconds[OURS])) if turn == 1 or n % turn]
     return Turns({name: [each[n] for n in kept] for name, each in seconds.items()})
 
