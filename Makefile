@@ -33,9 +33,12 @@ lint: $(VENV)/.installed ## style, types, direction of imports
 docs: $(VENV)/.installed ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
-bench: setup ## speed, side by side; metrics beside other implementations of them
-	$(BIN)/python benchmarks/calibration.py
-	$(BIN)/python -m pytest benchmarks/perf --benchmark-only
+bench: setup ## speed beside others as a table of ratios; metrics beside other implementations
+	@$(BIN)/python benchmarks/calibration.py
+	@mkdir -p .benchmarks && rm -f .benchmarks/latest.json
+	@failed=0; $(BIN)/python -m pytest benchmarks/perf -p no:randomly --benchmark-only -q -rs \
+	  --benchmark-quiet --benchmark-json=.benchmarks/latest.json || failed=$$?; \
+	  $(BIN)/python benchmarks/perf/table.py .benchmarks/latest.json; exit $$failed
 
 clean: ## remove what was made here, except runs
 	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .import_linter_cache .benchmarks

@@ -2,8 +2,9 @@
 
     python -m pytest benchmarks/perf/test_baselines.py --benchmark-only
 
-One thread, but for bm3d's wheel, which takes all cores, and for those that take tensors: torch's
-threads, or on a GPU as many slices at once as a board gives them; seconds are of all of them.
+One round each, since nothing is promised. One thread, but for bm3d's wheel, which takes all cores,
+and for those that take tensors: torch's threads, or on a GPU as many slices at once as a board
+gives them; seconds are of all of them.
 `bm3d_parity.py --side-by-side` has deepinv's BM3D beside the wheel and ours.
 """
 
@@ -36,19 +37,18 @@ def grey(patient: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_a_baseline_denoises_a_slice(benchmark, card):
     noisy, clean = grey(5)
-    denoise, given, rounds = build(Part(card, 1.0, {})), noisy, 3
+    denoise, given = build(Part(card, 1.0, {})), noisy
     if card.facts.get("learns"):
         denoise.fit([grey(patient)[1] for patient in range(4)])
-        rounds = 1
     if card.facts.get("batched"):
         count = 1 if DEVICE.type == "cpu" else SLICES_AT_ONCE
         given = torch.from_numpy(noisy)[None, None].to(DEVICE).repeat(count, 1, 1, 1)
         output = benchmark.pedantic(
-            lambda: denoise(given, TASK.sigma)[0].cpu(), rounds=rounds, warmup_rounds=1
+            lambda: denoise(given, TASK.sigma)[0].cpu(), rounds=1, warmup_rounds=1
         )
         benchmark.extra_info["slices"] = count
     else:
         with threadpool_limits(1):
-            output = benchmark.pedantic(denoise, (noisy, TASK.sigma), rounds=rounds)
+            output = benchmark.pedantic(denoise, (noisy, TASK.sigma))
     error = np.mean((np.asarray(output).reshape(clean.shape) - clean) ** 2)
     benchmark.extra_info["psnr"] = 10 * np.log10(255**2 / error)
