@@ -177,7 +177,7 @@ def run(
             assert baseline is not None
             result, todo = run_baseline(bench, baseline), []
         else:
-            world.rows(planned.settings.batch)  # tells where it cannot be shared
+            world.rows(planned.settings.batch, planned.settings.accumulate or 1)  # refuses, early
             recipe = planned.recipe(chosen_task, dataset)
             todo = [(recipe, out if own else runs.run_folder(bench, recipe))]
             if twin and planned.twin:

@@ -1,4 +1,4 @@
-"""Batches of clean and noisy crops, each made while the network works on the one before."""
+"""Batches of clean and noisy crops."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,12 +13,15 @@ from denoisebench.task import Task
 from denoisebench.task.noise import fresh_noise
 from denoisebench.task.task import to_network
 
+PIXELS_AT_ONCE = 2**17
+
 
 class Batches:
     """The batches of a training, by step.
 
-    On a GPU whose memory holds the train split, crops are cut there. Elsewhere a thread cuts those
-    that `begin` names, and on a CPU it draws their noise as well.
+    On a GPU whose memory holds the train split, crops are cut there; for another, a thread cuts
+    those of the next step meanwhile. On a CPU all cores work on the step already, and to wake a
+    thread costs more than the crops.
 
     Args:
         slices: of the train split.
@@ -48,7 +51,8 @@ class Batches:
         self._rows = range(batch) if rows is None else rows
         self._resident = Resident(slices, task, patch, device) if fits(slices, device) else None
         self._thread = ThreadPoolExecutor(1, "batches")
-        self._next: tuple[int, Future[tuple[Tensor, Tensor | None]]] | None = None
+        self._ready: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self._next: Future[dict[int, tuple[Tensor, Tensor | None]]] | None = None
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return the (clean, noisy) crops of a step, each (rows, 1, patch, patch) in [-1, 1]."""
@@ -59,13 +63,13 @@ class Batches:
         return self._seen(clean), self._seen(noisy)
 
     def begin(self, step: int) -> None:
-        """Start to make the batch of a step.
+        """Start to make the batch of a step, where somebody is idle who could.
 
         Best called before a long call that leaves Python's lock alone, as a backward pass does:
-        beside Python code it would only take turns.
+        beside Python code a thread would only take turns with it.
         """
-        if not self._resident:
-            self._next = step, self._thread.submit(self._make, step)
+        if self._device.type == "cuda" and not self._resident and step not in self._ready:
+            self._next = self._thread.submit(self._make, step)
 
     def _seen(self, grey: Tensor) -> Tensor:
         return to_network(grey).contiguous(memory_format=self._layout)
@@ -75,25 +79,27 @@ class Batches:
         return self._resident.crops(self._seed, step, self._batch, self._rows), None
 
     def _prepared(self, step: int) -> tuple[Tensor, Tensor | None]:
-        ahead = self._next if self._next and self._next[0] == step else None
-        return ahead[1].result() if ahead else self._make(step)  # none is, of the first
+        if step not in self._ready and self._next:
+            self._ready, self._next = self._next.result(), None
+        if step not in self._ready:
+            self._ready = self._make(step)
+        return self._ready.pop(step)
 
-    def _make(self, step: int) -> tuple[Tensor, Tensor | None]:
-        """Cut the crops of a step, and draw their noise where that needs no GPU."""
-        grey = torch.from_numpy(
-            crops(
-                self._slices,
-                self._task,
-                seed=self._seed,
-                step=step,
-                batch=self._batch,
-                patch=self._patch,
-                rows=self._rows,
-            )
-        )
-        if self._device.type == "cuda":
-            return grey.pin_memory(), None
-        return grey, self._noisy(grey, step)
+    def _make(self, first: int) -> dict[int, tuple[Tensor, Tensor | None]]:
+        """Cut the crops of a step, or of several small ones: the first takes longest by far.
+
+        Their noise is drawn, too, where that needs no GPU.
+        """
+        size = len(self._rows) * self._patch**2
+        steps = range(first, first + max(1, PIXELS_AT_ONCE // size))
+        made: dict[int, tuple[Tensor, Tensor | None]] = {}
+        facts = {"seed": self._seed, "batch": self._batch, "patch": self._patch}
+        for step in steps:
+            cut = crops(self._slices, self._task, **facts, step=step, rows=self._rows)
+            grey = torch.from_numpy(cut)
+            cuda = self._device.type == "cuda"
+            made[step] = (grey.pin_memory(), None) if cuda else (grey, self._noisy(grey, step))
+        return made
 
     def _noisy(self, clean: Tensor, step: int) -> Tensor:
         source = torch.Generator(clean.device).manual_seed(noise_seed(self._seed, step))

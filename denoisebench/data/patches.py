@@ -37,6 +37,7 @@ def words(seed: int, purpose: int, index: int, count: int) -> NDArray[np.uint64]
     return np.random.Philox(key=key, counter=counter).random_raw(count)
 
 
+@lru_cache(2)  # noise and dropout
 def noise_seed(seed: int, step: int) -> int:
     """Return the seed of the training noise (and dropout) of a step."""
     return int(words(seed, _NOISE, step, 1)[0] >> np.uint64(1))
@@ -56,10 +57,10 @@ def places(
         batch: crops a step.
         rows: which of the batch are wanted; all where None. What they are does not depend on it.
     """
-    random = words(seed, _CROP, step, 3 * batch).reshape(batch, 3)
+    random = words(seed, _CROP, step, 3 * batch).reshape(batch, 3).tolist()
     for row in range(batch) if rows is None else rows:
         epoch, position = divmod(step * batch + row, count)
-        top, left, turn = map(int, random[row])
+        top, left, turn = random[row]
         yield Place(int(_order(seed, epoch, count)[position]), top, left, turn % 8)
 
 
@@ -85,14 +86,21 @@ def crops(
         reflected.
     """
     wanted = range(batch) if rows is None else rows
-    result = np.empty((len(wanted), 1, patch, patch), dtype=np.float32)
+    result = np.empty((len(wanted), 1, patch, patch), dtype=np.int16)
     chosen = places(len(slices), seed=seed, step=step, batch=batch, rows=rows)
     for crop, place in zip(result, chosen, strict=True):
         hu = at_least(slices[place.index].hu, patch)
         y, x = place.corner(hu.shape, patch)
-        turned = np.rot90(task.to_grey(hu[y : y + patch, x : x + patch]), place.turn % 4)
+        turned = np.rot90(hu[y : y + patch, x : x + patch], place.turn % 4)
         crop[0] = turned[:, ::-1] if place.turn & 4 else turned
-    return result
+    return _levels(task).take(result, mode="wrap")
+
+
+@lru_cache(4)
+def _levels(task: Task) -> NDArray[np.float32]:
+    """Look up what each of the 65,536 HU becomes; a negative one stands where it counts back to."""
+    hu = np.arange(2**16, dtype=np.uint16).view(np.int16)
+    return task.to_grey(hu).astype(np.float32)
 
 
 @lru_cache(2)  # a batch may span two epochs

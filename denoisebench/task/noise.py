@@ -87,4 +87,4 @@ def fresh_noise(
     copies = clean + task.channel_sigma * deviates[first:]
     if task.noise.eight_bit:
         copies = copies.round().clamp(0, PEAK)
-    return copies.mean(dim=1, keepdim=True)
+    return copies if task.noise.channels == 1 else copies.mean(dim=1, keepdim=True)

@@ -112,6 +112,7 @@ def train(
     optimisers = [_adam(network, recipe) for network in (generator, critic) if network]
     networks = {"generator": generator, "averaged": averaged}
     networks |= {"critic": critic} if critic else {}
+    parts = recipe.accumulate or 1
     batches = Batches(
         dataset.train,
         task,
@@ -120,13 +121,13 @@ def train(
         patch=recipe.patch,
         device=device,
         layout=layout(device),
-        rows=world.rows(recipe.batch),
+        rows=world.rows(recipe.batch, parts),
     )
-    parts = recipe.accumulate or 1
 
     state: dict[str, Any] = {"step": 0, "seconds": 0.0, "reported": 0, "reported_seconds": 0.0}
     state |= {"best": None, "health": None, "peak_memory": None}
     sums = torch.zeros(len(objective.weights) + (critic is not None), device=device)
+    each_sum = [*sums.unbind()]
     if resume:
         with checkpoint.fitting(folder / "checkpoint.pt"):
             state |= checkpoint.checked(checkpoint.load(folder / "checkpoint.pt", device))
@@ -191,7 +192,7 @@ def train(
         # ---- Save --------------------------------------------------------------------------
         if finished or interrupted or seconds - saved_seconds >= save_every:
             asked = time.monotonic()
-            sums = world.mean(sums)
+            sums.copy_(world.mean(sums))
             world.align(*networks.values())
             _raise_if_not_finite(zip(names, sums.tolist(), strict=True), step)
             state = {
@@ -236,9 +237,9 @@ def train(
                 with world.apart(judge, number + 1 == parts):
                     with autocast(device):
                         loss, penalties, reals[number] = judge(output, clean, noisy)
-                    (loss / parts).backward()
-                judged = torch.stack([*penalties.values(), loss.detach()])
-                sums[-len(judged) :] += judged / parts
+                    _part(loss, parts).backward()  # type: ignore[no-untyped-call]
+                judged = [*penalties.values(), loss.detach()]
+                torch._foreach_add_(each_sum[-len(judged) :], judged, alpha=1 / parts)
             optimisers[1].step()
             _require_gradients(judging, False)  # its gradients are of no use to the generator
 
@@ -252,9 +253,9 @@ def train(
                     fake = look(output, noisy) if critic else None
                 terms = objective.generator_terms(output, clean, fake, reals[number])
                 batches.begin(step + 1)
-                (objective.total(terms) / parts).backward()  # type: ignore[no-untyped-call]
-            values = torch.stack([value.detach() for value in terms.values()])
-            sums[: len(terms)] += values / parts
+                _part(objective.total(terms), parts).backward()  # type: ignore[no-untyped-call]
+            values = [value.detach() for value in terms.values()]
+            torch._foreach_add_(each_sum[: len(values)], values, alpha=1 / parts)
         if not cuda:  # on a GPU this would wait for it each step; there the report looks
             _raise_if_not_finite(zip(names, world.mean(sums).tolist(), strict=True), step + 1)
         optimisers[0].step()
@@ -304,6 +305,11 @@ def _learning_rate(recipe: Recipe, progress: float) -> float:
         return recipe.learning_rate
     rest = (progress - recipe.warmup) / (1 - recipe.warmup)
     return recipe.learning_rate * (1 + math.cos(math.pi * rest)) / 2
+
+
+def _part(value: Tensor, parts: int) -> Tensor:
+    """What a mean over one of several equal parts adds to that over the whole."""
+    return value / parts if parts > 1 else value
 
 
 def _require_gradients(parameters: Sequence[Tensor], wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -96,9 +97,11 @@ class Objective:
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
         """Weigh and add the terms."""
-        total = sum(self.weights[label] * value for label, value in terms.items())
-        assert isinstance(total, Tensor)
-        return total
+        weights = [self.weights[label] for label in terms]
+        weighed = (
+            w * value if w != 1 else value for w, value in zip(weights, terms.values(), strict=True)
+        )
+        return reduce(torch.add, weighed)
 
 
 class Judge(Module):

@@ -37,13 +37,18 @@ class World:
         """Whether this is the process that writes."""
         return self.rank == 0
 
-    def rows(self, batch: int) -> range:
-        """Which rows of a batch this process works on; UsageError where shares are not equal."""
+    def rows(self, batch: int, parts: int = 1) -> range:
+        """Which rows of a batch this process works on, in so many parts.
+
+        Raises:
+            UsageError: shares, or their parts, are not equal.
+        """
         share, rest = divmod(batch, self.size)
-        if rest:
+        if rest or share % parts:
+            pieces = self.size * parts
             raise UsageError(
-                f"a batch of {batch} has no {self.size} equal shares, one a process; use --batch "
-                f"{batch + self.size - rest}, or another --nproc-per-node"
+                f"a batch of {batch} has no {pieces} equal parts, for {self.size} processes and "
+                f"--accumulate {parts}; use --batch {batch + -batch % pieces}"
             )
         return range(self.rank * share, (self.rank + 1) * share)
 

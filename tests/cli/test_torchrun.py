@@ -81,9 +81,10 @@ def test_two_processes_train_what_one_trains(start, tmp_path):
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_before_anything_is_written(start, tmp_path):
-    process = start(2, "runs", "--loss", "l1", "--steps", 3, "--batch", 3)
+    process = start(2, "runs", "--loss", "l1", "--steps", 3, "--batch", 4, "--accumulate", 4)
     _, err = process.communicate(timeout=120)
-    assert "a batch of 3 has no 2 equal shares, one a process; use --batch 4" in err
+    assert "a batch of 4 has no 8 equal parts, for 2 processes and --accumulate 4" in err
+    assert "use --batch 8" in err
     assert not (tmp_path / "runs").exists()
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +40,11 @@ def measured(tmp_path_factory, task, catalogue, dataset) -> Callable[[str], tupl
         assert_same(mine, its, before["averaged"])
         bare = hand_written(recipe)(*networks(recipe, catalogue))
         clean, _ = batch(recipe, dataset, task, 0)
-        drawn = count()
         others = {
             # fresh noise on crops that lie ready
             "bare": lambda: bare.step(
                 clean, clean + 2 * task.sigma / PEAK * torch.randn_like(clean)
             ),
-            "a batch": lambda: batch(recipe, dataset, task, next(drawn)),
         }
         turn = 5 if case.startswith("unet7") else 10
         (folder / "timed").mkdir()
@@ -75,7 +72,7 @@ def test_a_step_beside_a_bare_loop(benchmark, compared, measured, case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_waiting_for_a_batch_beside_its_step(benchmark, compared, measured, case):
+def test_cutting_crops_beside_their_step(benchmark, compared, measured, case):
     turns, _ = benchmark.pedantic(measured, (case,))
     compared(
         turns.ratio(WAITING, OURS),
@@ -84,7 +81,6 @@ def test_waiting_for_a_batch_beside_its_step(benchmark, compared, measured, case
         at_most=True,
         seconds=turns.median(WAITING),
         spread=turns.spread(WAITING, OURS),
-        were_none_made_ahead=turns.ratio("a batch", OURS),
     )
 
 
