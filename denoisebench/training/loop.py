@@ -241,6 +241,7 @@ def train(
                 judged = [*penalties.values(), loss.detach()]
                 torch._foreach_add_(each_sum[-len(judged) :], judged, alpha=1 / parts)
             optimisers[1].step()
+            optimisers[1].zero_grad()  # they would stand beside the generator's
             _require_gradients(judging, False)  # its gradients are of no use to the generator
 
         # ---- Improve the generator -----------------------------------------------------------
@@ -335,7 +336,12 @@ def _better(
     """Keep the weights where they did better on validation slices than any before."""
     if psnr is None or math.isnan(psnr) or (best and best["psnr"] >= psnr):
         return best
-    weights = {name: value.detach().cpu().clone() for name, value in generator.state_dict().items()}
+    weights = best["weights"] if best else {}
+    for name, value in generator.state_dict().items():
+        if name in weights:
+            weights[name].copy_(value)  # a second copy of a large network would be felt
+        else:
+            weights[name] = value.detach().cpu().clone()
     return {"step": step, "psnr": psnr, "weights": weights}
 
 
