@@ -27,7 +27,7 @@ CROPS, TURNS, PROMISE = 6, 2, 1.8
 
 
 @pytest.mark.skipif(cores() < 2, reason="one core")
-def test_bm3d_over_two_cores(benchmark, tmp_path, monkeypatch):
+def test_bm3d_over_two_cores(benchmark, compared, tmp_path, monkeypatch):
     monkeypatch.setenv("DENOISEBENCH_HOME", str(tmp_path))
     (part,) = resolve("bm3d", "baseline", find())
     jobs = [(part, crop(patient)) for patient in range(CROPS)]
@@ -47,10 +47,9 @@ def test_bm3d_over_two_cores(benchmark, tmp_path, monkeypatch):
     benchmark.pedantic(turn, rounds=TURNS)
     assert not os.listdir(tmp_path)  # nothing was kept, so nothing was read
     ratio = statistics.median(one / two for one, two in zip(*taken.values(), strict=True))
-    benchmark.extra_info |= {"ratio": ratio, "target": PROMISE, "beside": "one worker"}
+    compared(ratio, beside="one worker", target=PROMISE)
     for workers, seconds in taken.items():
         benchmark.extra_info[f"{workers} workers, s a crop"] = statistics.median(seconds) / CROPS
-    assert ratio >= PROMISE
 
 
 def crop(patient: int) -> np.ndarray:

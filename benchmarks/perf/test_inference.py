@@ -68,12 +68,6 @@ def by_turns(benchmark, ours: Callable[[], object], theirs: Callable[[], object]
     return statistics.median(ratios)
 
 
-def told(benchmark, ratio: float, target: float, beside: str, *, at_most: bool = True) -> None:
-    facts = {"ratio": ratio, "target": target, "beside": beside, "at_most": at_most}
-    benchmark.extra_info |= facts
-    assert ratio <= target if at_most else ratio >= target
-
-
 def bare(network: torch.nn.Module, slices: list[np.ndarray]) -> list[np.ndarray]:
     """What a script would do."""
     with torch.inference_mode():
@@ -82,7 +76,7 @@ def bare(network: torch.nn.Module, slices: list[np.ndarray]) -> list[np.ndarray]
         return [output[0, 0].double().cpu().numpy() for output in outputs]
 
 
-def test_a_slice_beside_a_bare_call(benchmark, network):
+def test_a_slice_beside_a_bare_call(benchmark, compared, network):
     slices = noisy(512)
     ours = denoise(network, slices[0], MULTIPLE)
     # 1e-3 grey levels: where slices are scaled and cast differs
@@ -90,10 +84,10 @@ def test_a_slice_beside_a_bare_call(benchmark, network):
     ratio = by_turns(
         benchmark, lambda: denoise(network, slices[0], MULTIPLE), lambda: bare(network, slices)
     )
-    told(benchmark, ratio, 1.1, "a bare call, 512²")
+    compared(ratio, beside="a bare call, 512²", target=1.1, at_most=True)
 
 
-def test_tiles_beside_the_whole(benchmark, network):
+def test_tiles_beside_the_whole(benchmark, compared, network):
     """Four tiles of 640² hold 1.31 times the pixels of 1120²."""
     (large,) = noisy(TILED)
     ratio = by_turns(
@@ -101,11 +95,11 @@ def test_tiles_beside_the_whole(benchmark, network):
         lambda: denoise(network, large, MULTIPLE, tile=TILE),
         lambda: denoise(network, large, MULTIPLE),
     )
-    told(benchmark, ratio, 1.31 * 1.25, f"the whole, {TILED}²")
+    compared(ratio, beside=f"the whole, {TILED}²", target=1.31 * 1.25, at_most=True)
 
 
 @pytest.mark.skipif(DEVICE.type == "cpu", reason="a CPU is given one slice at a time")
-def test_several_slices_at_once_beside_one_by_one(benchmark, network):
+def test_several_slices_at_once_beside_one_by_one(benchmark, compared, network):
     slices = noisy(512, count=4) * 8
 
     def singly() -> list[np.ndarray]:
@@ -116,4 +110,4 @@ def test_several_slices_at_once_beside_one_by_one(benchmark, network):
         # Grey levels of 255; TF32 convolutions keep ten bits of each product.
         assert one.image == pytest.approx(other, abs=0.2)
     ratio = by_turns(benchmark, singly, lambda: list(together(slices)))
-    told(benchmark, ratio, 1.0, "one by one, 32 slices of 512²", at_most=False)
+    compared(ratio, beside="one by one, 32 slices of 512²", target=1.0)

@@ -89,12 +89,7 @@ def by_turns(
     return statistics.median(ratios)
 
 
-def told(benchmark, ratio: float, target: float, beside: str) -> None:
-    benchmark.extra_info |= {"ratio": ratio, "target": target, "beside": beside}
-    assert ratio >= target
-
-
-def test_psnr_and_ssim_beside_skimage(benchmark, pairs):
+def test_psnr_and_ssim_beside_skimage(benchmark, compared, pairs):
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
     def skimage(pair: Pair) -> list[float]:
@@ -107,10 +102,10 @@ def test_psnr_and_ssim_beside_skimage(benchmark, pairs):
     many = [pairs[number % len(pairs)] for number in range(SLICES)]
     # 1e-10 dB: float64 sums in another order; 1e-7: and a window rounded otherwise
     ratio = by_turns(benchmark, ours("psnr", "ssim"), skimage, many, [1e-10, 1e-7])
-    told(benchmark, ratio, 3.0, "scikit-image, slice by slice")
+    compared(ratio, beside="scikit-image, slice by slice", target=3.0)
 
 
-def test_lpips_beside_its_package(benchmark, pairs):
+def test_lpips_beside_its_package(benchmark, compared, pairs):
     try:
         tensors = load_weights("lpips-alex")
     except Unavailable as reason:
@@ -125,7 +120,7 @@ def test_lpips_beside_its_package(benchmark, pairs):
     many = [pairs[number % len(pairs)] for number in range(PAIRS)]
     # 1e-6: float32 convolutions summed otherwise
     ratio = by_turns(benchmark, ours("lpips"), lpips, many, [1e-6])
-    told(benchmark, ratio, 1.5, "the package lpips, slice by slice")
+    compared(ratio, beside="the package lpips, slice by slice", target=1.5)
 
 
 def package(tensors: dict[str, Tensor]) -> nn.Module:
@@ -144,7 +139,7 @@ def package(tensors: dict[str, Tensor]) -> nn.Module:
     return model
 
 
-def test_evaluation_beside_its_metrics(benchmark, pairs):
+def test_evaluation_beside_its_metrics(benchmark, compared, pairs):
     """What `evaluate` does beside noise, denoising and measuring: next to nothing."""
     task = load_task("ct-sigma50").model_copy(update={"metrics": ("psnr", "ssim", "psnr_body")})
     test = tuple(Slice(draw(p, 2), f"patient {p}", str(p)) for p in range(PATIENTS))
@@ -165,6 +160,4 @@ def test_evaluation_beside_its_metrics(benchmark, pairs):
     ratios.clear()
     benchmark.pedantic(turn, rounds=TURNS)
     ratio = statistics.median(ratios)
-    benchmark.extra_info |= {"ratio": ratio, "target": 1.25, "at_most": True}
-    benchmark.extra_info["beside"] = "its metrics alone (LPIPS left out)"
-    assert ratio <= 1.25
+    compared(ratio, beside="its metrics alone, no LPIPS", target=1.25, at_most=True)

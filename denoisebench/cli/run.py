@@ -173,6 +173,8 @@ def run(
             note=display.say,
             advance=display.working,
         )
+        if planned is None and not first:
+            return 0
         if planned is None:
             assert baseline is not None
             result, todo = run_baseline(bench, baseline), []
@@ -225,12 +227,14 @@ def run(
 def _follow(bench: "Bench", todo: "list[tuple[Recipe, Path]]", stopping: "Stopping") -> int:
     """Train beside the first process, which tells all there is to tell."""
     from denoisebench.scoring.run import follow
+    from denoisebench.training.world import Lost
 
     try:
         with stopping:
             for recipe, folder in todo:
-                follow(bench, recipe, folder)
-    except RuntimeError as error:
+                if not follow(bench, recipe, folder):
+                    break
+    except Lost as error:
         raise Unavailable(f"another process of this training ended ({error})") from None
     return 0
 

@@ -37,7 +37,7 @@ def words(seed: int, purpose: int, index: int, count: int) -> NDArray[np.uint64]
     return np.random.Philox(key=key, counter=counter).random_raw(count)
 
 
-@lru_cache(2)  # noise and dropout
+@lru_cache(2)  # of a step: for noise, and for dropout
 def noise_seed(seed: int, step: int) -> int:
     """Return the seed of the training noise (and dropout) of a step."""
     return int(words(seed, _NOISE, step, 1)[0] >> np.uint64(1))

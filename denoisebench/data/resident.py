@@ -11,15 +11,16 @@ from denoisebench.data.scan import Slice
 from denoisebench.data.store.mapped import Mapped
 from denoisebench.task import Task
 
-SHARE = 0.4  # of the memory that is free before networks are there
+SHARE = 0.4  # of the memory that is free; what a step takes is not known yet
 
 
-def fits(slices: Sequence[Slice], device: torch.device) -> bool:
-    """Say whether slices are worth keeping on a device: a GPU with room for them and networks."""
+def fits(slices: Sequence[Slice], patch: int, device: torch.device) -> bool:
+    """Say whether slices are worth keeping on a device: a GPU with room for them and for work."""
     if device.type != "cuda":
         return False
     free, _ = torch.cuda.mem_get_info(device)
-    return sum(2 * height * width for height, width in _shapes(slices)) < SHARE * free
+    sizes = [max(height, patch) * max(width, patch) for height, width in _shapes(slices)]
+    return 2 * sum(sizes) < SHARE * free
 
 
 def _shapes(slices: Sequence[Slice]) -> list[tuple[int, int]]:
@@ -48,7 +49,7 @@ class Resident:
         self._starts = np.concatenate([[0], np.cumsum(sizes)])
         self._pixels = torch.empty(int(self._starts[-1]), dtype=torch.int16, device=device)
         for one, start, size in zip(slices, self._starts, sizes, strict=False):
-            hu = np.ascontiguousarray(at_least(one.hu, patch)).reshape(-1)
+            hu = np.array(at_least(one.hu, patch)).reshape(-1)  # a map cannot be written to
             self._pixels[start : start + size] = torch.from_numpy(hu).to(device)
         self._along = torch.arange(patch, device=device)
 

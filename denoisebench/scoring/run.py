@@ -149,12 +149,17 @@ def run_network(
         return _score_network(bench, recipe, trained, folder, stopping)
 
 
-def follow(bench: Bench, recipe: Recipe, folder: Path) -> None:
-    """Train beside the first process of a world, which is in `run_network`; nothing is written."""
+def follow(bench: Bench, recipe: Recipe, folder: Path) -> bool:
+    """Train beside the first process of a world, which is in `run_network`; nothing is written.
+
+    Returns:
+        Whether the first goes on to another recipe, if there is one: it was not interrupted.
+    """
     training, unfinished = bench.world.decided(False, False)
     if training:
         with suppress(Diverged):  # the first tells
-            _train(bench, recipe, folder, bool(unfinished))
+            return _train(bench, recipe, folder, bool(unfinished)).status == "done"
+    return True
 
 
 def _train(

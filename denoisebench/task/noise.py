@@ -66,7 +66,12 @@ def noisy_slice(
 
 
 def fresh_noise(
-    task: Task, clean: "torch.Tensor", generator: "torch.Generator", rows: range | None = None
+    task: Task,
+    clean: "torch.Tensor",
+    generator: "torch.Generator",
+    *,
+    batch: int | None = None,
+    rows: range | None = None,
 ) -> "torch.Tensor":
     """Add training noise on the tensor's own device.
 
@@ -74,17 +79,18 @@ def fresh_noise(
         task: whose noise.
         clean: (B, 1, H, W) grey levels.
         generator: on the same device.
-        rows: where `clean` stands in a larger batch; it gets the noise that it has there, and what
-            comes before it in the batch is drawn and thrown away.
+        batch, rows: of how many `clean` is a share, and where it stands among them; it gets the
+            noise that it has there. All is drawn, since what a number is may depend on how many
+            are drawn with it.
     Returns:
         (B, 1, H, W) noisy grey levels.
     """
     import torch
 
-    first, end = (rows.start, rows.stop) if rows else (0, len(clean))
-    shape = (end, task.noise.channels, *clean.shape[2:])
+    shape = (batch or len(clean), task.noise.channels, *clean.shape[2:])
     deviates = torch.randn(shape, generator=generator, device=clean.device, dtype=clean.dtype)
-    copies = clean + task.channel_sigma * deviates[first:]
+    mine = deviates[rows.start : rows.stop] if rows else deviates
+    copies = clean + task.channel_sigma * mine
     if task.noise.eight_bit:
         copies = copies.round().clamp(0, PEAK)
     return copies if task.noise.channels == 1 else copies.mean(dim=1, keepdim=True)

@@ -28,7 +28,8 @@ def reseed(device: torch.device, seed: int) -> None:
     """Seed what networks draw from; `torch.manual_seed` does the same in 40 times the time."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
 
 
 class Fast:
@@ -52,6 +53,8 @@ class Fast:
         if self._compiled is not None:
             try:
                 return self._compiled(*tensors)
+            except torch.OutOfMemoryError:
+                raise  # the network as it is needs more
             except Exception as error:  # no compiler, no Triton, a network that it cannot read
                 reason = (str(error).strip() or type(error).__name__).splitlines()[0]
                 self._note(f"torch.compile did not work, training goes on without: {reason:.120}")
@@ -59,12 +62,16 @@ class Fast:
         return self._plain(*tensors)
 
 
-def watch(device: torch.device) -> None:
-    """Begin to watch memory: forget what was in use before."""
+def watch(device: torch.device) -> bool:
+    """Begin to watch memory: forget what was in use before; False where the system does not."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    with suppress(OSError):  # Linux only; 5 resets the peak (man 5 proc)
+        return True
+    try:  # Linux only; 5 resets the peak (man 5 proc)
         _RESET.write_text("5", encoding="ascii")
+    except OSError:
+        return False
+    return True
 
 
 def peak_memory(device: torch.device) -> int | None:

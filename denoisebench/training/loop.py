@@ -105,8 +105,8 @@ def train(
         (part,) = resolve(recipe.discriminator, "discriminator", catalogue)
         critic = build(part).to(device, memory_format=layout(device))
     # Lists, since a network looks for its parameters for as long as a small one's step takes.
-    slow: list[Tensor] = [*averaged.parameters()]
-    fast: list[Tensor] = [*generator.parameters()]
+    averages: list[Tensor] = [*averaged.parameters()]
+    weights = [weight.detach() for weight in generator.parameters()]
     kept = [*zip(averaged.buffers(), generator.buffers(), strict=True)]
     judging = [*critic.parameters()] if critic else []
     optimisers = [_adam(network, recipe) for network in (generator, critic) if network]
@@ -120,7 +120,6 @@ def train(
         batch=recipe.batch,
         patch=recipe.patch,
         device=device,
-        layout=layout(device),
         rows=world.rows(recipe.batch, parts),
     )
 
@@ -136,6 +135,9 @@ def train(
             for optimiser, saved in zip(optimisers, state.pop("optimisers"), strict=True):
                 optimiser.load_state_dict(saved)
             sums.copy_(state.pop("sums"))
+            if state["best"]:  # a copy of the weights that needs no room on a GPU
+                best = state["best"]["weights"]
+                state["best"]["weights"] = {name: value.cpu() for name, value in best.items()}
         if world.writes:
             log.cut(folder / "log.jsonl", state["step"])
 
@@ -152,7 +154,7 @@ def train(
     if critic:
         look = Fast(critic, speedup, note)
         judge = world.shared(Judge(objective, critic, look, recipe.patch), device)
-    watch(device)
+    watching = watch(device)
 
     # One turn more than there are steps: the last report and checkpoint are the ordinary ones.
     while True:
@@ -203,7 +205,7 @@ def train(
                 "sums": sums,
                 "best": best,
                 "health": health,
-                "peak_memory": max(peak_memory(device) or 0, peak_before) or None,
+                "peak_memory": max(watching and peak_memory(device) or 0, peak_before) or None,
                 "optimisers": [optimiser.state_dict() for optimiser in optimisers],
                 **_weights(networks),
             }
@@ -216,7 +218,9 @@ def train(
             break
 
         # ---- Take a batch ------------------------------------------------------------------
-        # One process's share of it; the next is made while this one is worked on.
+        # One process's share of it.
+        if cuda and speedup == "graphs":  # what a step made stays until the next one
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         shares = [each.chunk(parts) for each in batches[step]]
         seed = noise_seed(recipe.seed, step) + parts * world.rank
         for optimiser in optimisers:
@@ -265,7 +269,7 @@ def train(
         step += 1
         if recipe.ema:
             decay = min(recipe.ema, (1 + step) / (10 + step))
-            torch._foreach_lerp_(slow, fast, 1 - decay)
+            torch._foreach_lerp_(averages, weights, 1 - decay)
             for mine, its in kept:
                 mine.copy_(its)
 

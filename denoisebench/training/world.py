@@ -20,6 +20,10 @@ PATIENCE = timedelta(
 )  # the others wait while the first scores baselines; a lost one is noticed
 
 
+class Lost(RuntimeError):
+    """Another process of this training is gone."""
+
+
 @dataclass(frozen=True)
 class World:
     """This process among those that train together.
@@ -67,14 +71,16 @@ class World:
         if self.size > 1:
             for network in networks:
                 for buffer in network.buffers():
-                    dist.broadcast(buffer, 0)
+                    with _told():
+                        dist.broadcast(buffer, 0)
 
     def mean(self, values: Tensor) -> Tensor:
         """Average a tensor over the processes."""
         if self.size == 1:
             return values
         total = values.clone()
-        dist.all_reduce(total)
+        with _told():
+            dist.all_reduce(total)
         return total / self.size
 
     def decided(self, *numbers: float) -> tuple[float, ...]:
@@ -82,7 +88,8 @@ class World:
         if self.size == 1:
             return numbers
         told = torch.tensor(numbers, dtype=torch.float64)
-        dist.broadcast(told, 0)
+        with _told():
+            dist.broadcast(told, 0)
         return tuple(told.tolist())
 
     def apart(self, network: Module, last: bool) -> AbstractContextManager[None]:
@@ -93,6 +100,15 @@ class World:
 
 
 ALONE = World()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell what goes wrong between processes from what goes wrong in one."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise Lost(str(error).splitlines()[0]) from None
 
 
 @contextmanager
@@ -108,7 +124,13 @@ def joined(device: torch.device) -> Iterator[tuple[World, torch.device]]:
         yield ALONE, device
         return
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        local, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if local >= there:
+            raise UsageError(
+                f"{local + 1} processes on a machine with {there} GPUs; use a smaller "
+                "--nproc-per-node"
+            )
+        device = torch.device("cuda", local)
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, timeout=PATIENCE)

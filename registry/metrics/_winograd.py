@@ -55,7 +55,7 @@ def winograd(image: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     return whole[:, :height, :width].permute(0, 3, 1, 2)
 
 
-@lru_cache(maxsize=4)  # AlexNet has three
+@lru_cache(maxsize=16)  # AlexNet has three, VGG16 ten
 def transformed(kernel: Tensor) -> Tensor:
     """Return (36, C, D) of (D, C, 3, 3)."""
     return (both_ways(KERNEL) @ kernel.permute(2, 3, 1, 0).flatten(0, 1).flatten(1)).view(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 from denoisebench.scoring.result import read_result
 from denoisebench.training import log
 
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="children are found in /proc")
 WORDS = ["--gen", "resunet(width=4, blocks=1)", "--patch", "32"]
 GAN = ["--loss", "cgan+l1", "--disc", "patch3(width=8)"]
 
@@ -44,9 +46,18 @@ def start(tiny_ct, tiny_task, tmp_path):
 
     yield start
     for process in processes:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        for number in [*children(process.pid), process.pid]:  # each is in a session of its own
+            with suppress(ProcessLookupError):
+                os.killpg(number, signal.SIGKILL)
         process.communicate()
+
+
+def children(number):
+    found = []
+    for path in Path("/proc").glob(f"{number}/task/*/children"):
+        with suppress(OSError):
+            found += map(int, path.read_text().split())
+    return found
 
 
 def run_in(runs):
@@ -126,9 +137,7 @@ def test_stopped_by_a_signal_all_leave_and_the_same_command_goes_on(start, tmp_p
 def test_when_one_dies_the_others_end(start, tmp_path):
     process = start(2, "runs", "--loss", "l1", "--batch", 4, "--steps", 100_000)
     begun(tmp_path / "runs")
-    ranks = [int(pid) for pid in subprocess.run(
-        ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
-    ).stdout.split()]  # fmt: skip
+    ranks = children(process.pid)
     os.kill(max(ranks), signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode != 0

@@ -31,10 +31,11 @@ def test_crops_cut_on_a_device_are_those_cut_here_bit_for_bit(slices, patch):
         assert np.array_equal(there.numpy(), here)
 
 
+@pytest.mark.parametrize("patch", [16, 17])  # torch draws in sixteens
 @pytest.mark.parametrize("name", TASKS)
-def test_a_batch_is_the_same_in_parts(slices, name):
+def test_a_batch_is_the_same_in_parts(slices, name, patch):
     """Whoever computes which rows: the crops and their noise are those of the whole batch."""
-    task, facts = load_task(name), {"seed": 1, "batch": 6, "patch": 16, "device": CPU}
+    task, facts = load_task(name), {"seed": 1, "batch": 6, "patch": patch, "device": CPU}
     whole = Batches(slices, task, **facts)
     wholes = [whole[step] for step in (5, 6, 7)]
     for rows in (range(2), range(2, 4), range(4, 6), range(3, 6)):
@@ -45,29 +46,45 @@ def test_a_batch_is_the_same_in_parts(slices, name):
             assert torch.equal(mine[1], noisy[rows.start : rows.stop])
 
 
-def test_a_batch_does_not_depend_on_the_one_before(slices):
-    """Prepared ahead, asked for out of turn, or first of a resumed run: the same bits."""
+@pytest.fixture(params=["thread", "several", "one"])
+def way(request, monkeypatch):
+    """How crops are cut ahead: by a thread, as for a GPU; for several small steps; not at all."""
+    if request.param != "several":
+        monkeypatch.setattr("denoisebench.data.batches.PIXELS_AT_ONCE", 1)
+    made = []
+
+    def batches(*given, **facts):
+        made.append(Batches(*given, **facts))
+        made[-1]._by_thread = request.param == "thread"
+        return made[-1]
+
+    return batches
+
+
+def test_a_batch_does_not_depend_on_the_one_before(slices, way):
+    """Cut ahead, asked for out of turn, or first of a resumed run: the same bits."""
     facts = {"seed": 1, "batch": 2, "patch": 16, "device": CPU}
     task = load_task("ct-sigma50")
-    batches = Batches(slices, task, **facts)
+    batches = way(slices, task, **facts)
     ahead = []
     for step in range(6):
         ahead.append(batches[step])
         batches.begin(step + 1)
+        batches.begin(step + 1)  # of a batch in parts, once a part
     again = batches[2]
-    resumed = Batches(slices, task, **facts)[4]
+    resumed = way(slices, task, **facts)[4]
     assert all(map(torch.equal, again, ahead[2]))
     assert all(map(torch.equal, resumed, ahead[4]))
     assert not torch.equal(ahead[2][1], ahead[3][1])
 
 
-def test_a_mistake_made_ahead_is_told_when_its_batch_is_asked_for(slices):
+def test_a_mistake_made_ahead_is_told_when_its_batch_is_asked_for(slices, way):
     class Torn(list):
         def __getitem__(self, place):
             raise OSError("the disk went away")
 
     facts = {"seed": 1, "batch": 2, "patch": 16, "device": CPU}
-    batches = Batches(Torn(slices), load_task("ct-sigma50"), **facts)
+    batches = way(Torn(slices), load_task("ct-sigma50"), **facts)
     for step in (0, 1):
         batches.begin(step)
         with pytest.raises(OSError, match="went away"):
@@ -75,4 +92,4 @@ def test_a_mistake_made_ahead_is_told_when_its_batch_is_asked_for(slices):
 
 
 def test_nothing_is_kept_on_a_cpu(slices):
-    assert not fits(slices, CPU)
+    assert not fits(slices, 32, CPU)

@@ -56,7 +56,7 @@ def test_what_is_compiled_trains_and_says_nothing(catalogue, dataset, tmp_path, 
 
 
 def test_crops_are_cut_on_the_device_bit_for_bit(dataset):
-    assert fits(dataset.train, CUDA)
+    assert fits(dataset.train, 16, CUDA)
     resident = Resident(dataset.train, TASK, 16, CUDA)
     for step in range(10):
         here = crops(dataset.train, TASK, seed=3, step=step, batch=4, patch=16)
@@ -67,7 +67,7 @@ def test_crops_are_cut_on_the_device_bit_for_bit(dataset):
 def test_a_batch_is_the_same_wherever_its_slices_are_kept(dataset, monkeypatch, resident):
     facts = {"seed": 1, "batch": 4, "patch": 16, "device": CUDA}
     expected = [Batches(dataset.train, TASK, **facts)[step] for step in (3, 4)]
-    monkeypatch.setattr("denoisebench.data.batches.fits", lambda slices, device: resident)
+    monkeypatch.setattr("denoisebench.data.batches.fits", lambda slices, patch, device: resident)
     batches = Batches(dataset.train, TASK, **facts)
     for step, pair in zip((3, 4), expected, strict=True):
         found = batches[step]
@@ -81,8 +81,8 @@ def test_a_slice_is_denoised_alike_on_both_devices(catalogue):
     noisy = np.random.default_rng(0).normal(100, 50, (64, 64))
     here = denoise(network, noisy, 16)
     there = denoise(network.to(CUDA), noisy, 16)
-    # Grey levels of 255; TF32 convolutions keep ten bits of each product.
-    assert there == pytest.approx(here, abs=0.2)
+    # Grey levels of 255; float32, and sums in another order.
+    assert there == pytest.approx(here, abs=1e-2)
 
 
 def test_training_noise_is_drawn_on_the_device_from_its_seed():

@@ -26,6 +26,12 @@ def weights(trained) -> bytes:
     return b"".join(tensor.numpy().tobytes() for tensor in trained.generator.state_dict().values())
 
 
+def test_what_is_scored_has_no_history(catalogue, dataset, tmp_path):
+    """An average that gradients could flow through would grow with each step."""
+    trained = train(recipe_for(catalogue, dataset), dataset, TASK, catalogue, tmp_path, device=CPU)
+    assert not any(weight.requires_grad for weight in trained.generator.parameters())
+
+
 def test_training_lowers_the_loss(catalogue, dataset, tmp_path):
     recipe = recipe_for(catalogue, dataset, loss="l1", steps=150, learning_rate=3e-3)
     train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU)

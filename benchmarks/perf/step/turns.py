@@ -33,7 +33,8 @@ EARLY = 50  # times as many steps has the training that is stopped
 class Turns:
     """Seconds of each step, by who took it, and of ours that its crops took.
 
-    On a CPU they are cut before the step. Their noise is arithmetic: the bare loop draws it too.
+    On a CPU they are cut before the step, those of several small steps at once, so that their
+    median step has none cut. Their noise is arithmetic: the bare loop draws it too.
     """
 
     seconds: Mapping[str, list[float]]
