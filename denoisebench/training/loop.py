@@ -205,7 +205,7 @@ def train(
                 "sums": sums,
                 "best": best,
                 "health": health,
-                "peak_memory": max(watching and peak_memory(device) or 0, peak_before) or None,
+                "peak_memory": max((watching and peak_memory(device)) or 0, peak_before) or None,
                 "optimisers": [optimiser.state_dict() for optimiser in optimisers],
                 **_weights(networks),
             }
