@@ -18,8 +18,10 @@ from denoisebench.data.named import open_data
 from denoisebench.data.patches import crops
 from denoisebench.fleet.cluster.executor import on_ray
 from denoisebench.fleet.job import Job, News, Setting
+from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.find import find
 from denoisebench.scoring import run as runs
+from denoisebench.scoring.classical import baseline_key
 from denoisebench.task import Task, load_task
 from denoisebench.task.task import to_network
 from denoisebench.training.recipe import plan
@@ -146,8 +148,8 @@ class Stage:
     def baseline(self) -> Job:
         catalogue = find([self.plugins])
         bench = runs.Bench(self.dataset, self.task, catalogue, torch.device("cpu"), Path("x"))
-        (part,) = runs.resolve("noisy", "baseline", catalogue)
-        return Job(f"noisy-{runs.baseline_key(bench, part)[:8]}", "noisy", baseline="noisy")
+        (part,) = resolve("noisy", "baseline", catalogue)
+        return Job(f"noisy-{baseline_key(bench, part)[:8]}", "noisy", baseline="noisy")
 
     def tell(self, news: News) -> None:
         self.heard.append(news)
