@@ -77,7 +77,7 @@ class _Sweep:
     """What the jobs of a sweep share.
 
     Attributes:
-        misfits: machines that cannot do these jobs, by their id, and why.
+        misfits: for jobs of the same needs, machines that cannot do them, by their id, and why.
         stop: leave checkpoints and return.
         drop: leave at once.
     """
@@ -86,7 +86,7 @@ class _Sweep:
     at_once: int
     gpu: bool
     home_seconds: float
-    misfits: dict[str, str] = field(default_factory=dict)
+    misfits: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict)
     news: "queue.SimpleQueue[News]" = field(default_factory=queue.SimpleQueue)
     stop: threading.Event = field(default_factory=threading.Event)
     drop: threading.Event = field(default_factory=threading.Event)
@@ -174,17 +174,19 @@ def _attempt(sweep: _Sweep, freight: Freight) -> News:
     from ray.exceptions import ActorDiedError, RayTaskError
 
     folder = sweep.setting.runs / freight.job.name
-    with _worker(sweep) as (worker, given):
+    misfits = sweep.misfits.setdefault(_needs(freight), {})
+    with _worker(sweep, misfits) as (worker, given):
         try:
-            ready = _placed(sweep, worker.open.remote(freight, given.cpus, given.gpu), given)
+            opening = worker.open.remote(freight, given.cpus, given.gpu)
+            ready = _placed(sweep, opening, given, misfits)
         except (RayTaskError, ActorDiedError) as error:
             if isinstance(error, ActorDiedError) and "its creation task" not in str(error):
                 raise  # it was lost
             # An import, a disk: the job had no part in it yet.
-            raise _misfit(sweep, worker, f"a node cannot begin: {_cause(error)}") from None
+            raise _misfit(misfits, worker, f"a node cannot begin: {_cause(error)}") from None
         with _closing(worker):
             if ready.misfit:
-                raise _misfit(sweep, worker, ready.misfit)
+                raise _misfit(misfits, worker, ready.misfit)
             if ready.shared:
                 return _follow(sweep, worker, ready.where, None)
             with lock.alone(folder):
@@ -194,9 +196,15 @@ def _attempt(sweep: _Sweep, freight: Freight) -> News:
                 return _follow(sweep, worker, ready.where, home)
 
 
-def _misfit(sweep: _Sweep, worker: Any, reason: str) -> _Misfit:
+def _needs(freight: Freight) -> tuple[object, ...]:
+    """What a machine may lack for one job and have for another."""
+    recipe = freight.job.recipe
+    return freight.weights, tuple(sorted(recipe.plugins.items())) if recipe else ()
+
+
+def _misfit(misfits: dict[str, str], worker: Any, reason: str) -> _Misfit:
     """Leave the machine of a worker alone from here on."""
-    sweep.misfits[machines.node_of(worker)] = reason
+    misfits[machines.node_of(worker)] = reason
     return _Misfit(reason)
 
 
@@ -209,7 +217,7 @@ def _cause(error: Any) -> str:
     return reason_of(cause) if cause else "its process could not start"
 
 
-def _placed(sweep: _Sweep, answer: Any, given: Share) -> Any:
+def _placed(sweep: _Sweep, answer: Any, given: Share, misfits: dict[str, str]) -> Any:
     """Wait until a machine has room and is ready, as long as there is one that could be."""
     import ray
 
@@ -220,10 +228,10 @@ def _placed(sweep: _Sweep, answer: Any, given: Share) -> Any:
         if sweep.stop.is_set():
             raise _Stopped("stopped before it began")
         fitting = [node for node in machines.nodes() if machines.fits(node, given)]
-        if any(node.id not in sweep.misfits for node in fitting):
+        if any(node.id not in misfits for node in fitting):
             until = time.monotonic() + PLACE_SECONDS
         elif fitting:
-            reasons = "; ".join(sorted({sweep.misfits[node.id] for node in fitting}))
+            reasons = "; ".join(sorted({misfits[node.id] for node in fitting}))
             raise Unavailable(f"no machine of the cluster can do it: {reasons}")
         elif time.monotonic() > until:
             raise Unavailable("no machine of the cluster that could do it is left; sweep again")
@@ -258,7 +266,7 @@ def _bring(sweep: _Sweep, worker: Any, home: Home, *, whole: bool) -> None:
 
 
 @contextmanager
-def _worker(sweep: _Sweep) -> Iterator[tuple[Any, Share]]:
+def _worker(sweep: _Sweep, misfits: dict[str, str]) -> Iterator[tuple[Any, Share]]:
     """Have a process on a machine that has room and is no misfit."""
     import ray
 
@@ -269,13 +277,13 @@ def _worker(sweep: _Sweep) -> Iterator[tuple[Any, Share]]:
     if sweep.stop.is_set():
         raise _Stopped("stopped before it began")
     given = machines.share(machines.nodes(), sweep.at_once, gpu=sweep.gpu)
-    misfits = ",".join(sweep.misfits)
+    others = f"!in({','.join(misfits)})" if misfits else None
     remote: Any = ray.remote(Worker)
     worker = remote.options(
         num_cpus=given.cpus,
         num_gpus=int(given.gpu),
         max_concurrency=THREADS,
-        label_selector={"ray.io/node-id": f"!in({misfits})"} if misfits else None,
+        label_selector={"ray.io/node-id": others} if others else None,
     ).remote()
     try:
         yield worker, given
