@@ -95,9 +95,10 @@ def test_a_stopped_job_waits_with_a_checkpoint(setting, job):
 
 def test_a_job_in_a_folder_that_another_holds_waits(setting, job):
     with lock.alone(setting.runs / job.name):
-        last, _ = done(job, setting)
+        last, _ = done(job, replace(setting, track=("tensorboard",)))
     assert last.state == "waiting"
     assert "in use by another denoisebench" in last.reason
+    assert not (setting.runs / job.name / "tensorboard").exists()
     assert str(setting.runs) not in last.reason
 
 
