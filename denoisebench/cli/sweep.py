@@ -157,7 +157,10 @@ def _asked(
     file: Path | None, plugins: tuple[Path, ...], lists: dict[str, Any]
 ) -> "tuple[Sweep, Catalogue, tuple[Path, ...]]":
     """Return what is to be swept over, the plug-ins in reach, and the files that hold some."""
-    given = {name: value for name, value in lists.items() if value not in (None, False)}
+    # Not `in (None, False)`: 0 is equal to False, and a mistake.
+    given = {
+        name: value for name, value in lists.items() if value is not None and value is not False
+    }
     if file is not None and given:
         told = ", ".join(f"--{name}" for name in given)
         raise UsageError(f"{file} says what is run; leave out {told}, or the file")

@@ -245,6 +245,7 @@ MISTAKES = {
     "'--jobs'": ("--jobs", 0),
     "has nothing to do": ("--loss", "l1", "--disc", "patch3"),
     "one budget": ("--loss", "l1", "--steps", 2, "--minutes", 1),
+    "greater than or equal to 1": ("--loss", "l1", "--steps", 0),
     "batch.0": ("--loss", "l1", "--batch", "x"),
     "no task named": ("--loss", "l1", "--task", "x"),
     "cannot read nowhere.toml": ("nowhere.toml",),
