@@ -242,10 +242,13 @@ def _follow(sweep: _Sweep, worker: Any, where: str, home: Home | None) -> News:
     """Let a worker do its job, hear how it goes, and bring home what it has."""
     import ray
 
+    def hear(seconds: float) -> None:
+        for news in _get(sweep, worker.hear.remote(seconds)):
+            sweep.news.put(replace(news, where=where))
+
     working, asked = worker.work.remote(), False
     while True:
-        for news in _get(sweep, worker.hear.remote(HEAR_SECONDS)):
-            sweep.news.put(replace(news, where=where))
+        hear(HEAR_SECONDS)
         if ray.wait([working], timeout=0)[0]:
             break
         if sweep.stop.is_set() and not asked:
@@ -254,6 +257,7 @@ def _follow(sweep: _Sweep, worker: Any, where: str, home: Home | None) -> News:
         if home and home.due:
             _bring(sweep, worker, home, whole=False)
     last: News = _get(sweep, working)
+    hear(0)
     if home:
         _bring(sweep, worker, home, whole=True)
     return replace(last, where=where)

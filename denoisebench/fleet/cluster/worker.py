@@ -123,8 +123,8 @@ class Worker:
 
     def _tell(self, news: News) -> None:
         with self._lock:
-            # Each line of the log is told; of what it is doing, the last.
-            if self._news and self._news[-1].record is None:
+            # Each line of the log is told, and each note; of what it is doing, the last.
+            if self._news and self._news[-1].record is None and not self._news[-1].note:
                 self._news.pop()
             self._news.append(news)
 
