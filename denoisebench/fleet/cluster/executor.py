@@ -265,7 +265,12 @@ def _follow(sweep: _Sweep, worker: Any, where: str, home: Home | None) -> News:
 
 def _bring(sweep: _Sweep, worker: Any, home: Home, *, whole: bool) -> None:
     known, sizes = _get(sweep, worker.offer.remote(whole=whole, known=home.known))
-    home.receive(sizes, lambda name, offset: _get(sweep, worker.piece.remote(name, offset)))
+
+    def piece(name: str, offset: int) -> bytes:
+        content: bytes = _get(sweep, worker.piece.remote(name, offset))
+        return content
+
+    home.receive(sizes, piece, whole=whole)
     home.known = known
 
 

@@ -256,12 +256,16 @@ class Home:
         """Whether a checkpoint may come home again."""
         return time.monotonic() >= self._next
 
-    def receive(self, sizes: dict[str, int], piece: Callable[[str, int], bytes]) -> None:
+    def receive(
+        self, sizes: dict[str, int], piece: Callable[[str, int], bytes], *, whole: bool = False
+    ) -> None:
         """Write files in the order in which they count on each other, each old or new at any time.
 
         Args:
             sizes: file name → bytes.
             piece: gives the bytes of a file from an offset on.
+            whole: it is all that the run has; files of trackers that are not among it are older
+                ones, which would show each curve twice, and are removed.
         Raises:
             Unavailable: it cannot be written, or a name or a size is none that a run has.
         """
@@ -273,6 +277,9 @@ class Home:
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             with atomic.replacing(self.folder / name) as file:
                 _copy(file, sizes[name], partial(piece, name))
+        for name in names_in(self.folder) if whole else ():
+            if TRACKED.fullmatch(name) and name not in sizes:
+                (self.folder / name).unlink(missing_ok=True)
         now = time.monotonic()
         self._next = now + max(self._every, (now - began) / HOME_SHARE)
 

@@ -147,6 +147,20 @@ def test_what_trackers_wrote_travels_but_for_links(tmp_path):
     assert freight.names_in(home) == names
 
 
+def test_what_trackers_wrote_earlier_goes_when_all_of_a_run_is_there_and_nothing_else_does(tmp_path):
+    old, new = "tensorboard/events.out.tfevents.1", "tensorboard/events.out.tfevents.2"
+    (tmp_path / "tensorboard").mkdir()
+    for name in (old, "log.jsonl", "audit.json", "tensorboard/.kept"):
+        (tmp_path / name).touch()
+    Home(tmp_path, 0).receive({"recipe.toml": 1}, lambda name, offset: b"x")
+    assert (tmp_path / old).exists()  # a checkpoint's arrival is not all
+    Home(tmp_path, 0).receive({new: 1, "result.json": 1}, lambda name, offset: b"x", whole=True)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {
+        new, "tensorboard/.kept", "recipe.toml", "log.jsonl", "result.json", "audit.json",
+    }  # fmt: skip
+
+
 def test_a_checkpoint_travels_whole_while_newer_ones_take_its_place(tmp_path, monkeypatch):
     monkeypatch.setattr(freight, "PIECE", 4)
     folder, home = tmp_path / "run", Home(tmp_path / "home", 0)
