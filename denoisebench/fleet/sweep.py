@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -145,8 +144,6 @@ def sweep(
         last[name] = News(name, before.state, record=before.last, reason=before.reason)
 
     def hear(news: News) -> None:
-        if news.state == "running" and last[news.job].state == "waiting":
-            _forget_failure(bench, news.job)
         if news.state == "failed":
             try:
                 _leave_row(named[news.job], bench, news.reason or "it gave no reason")
@@ -195,11 +192,3 @@ def _leave_row(job: Job, bench: runs.Bench, reason: str) -> None:
 def _key(job: Job, bench: runs.Bench) -> str:
     (part,) = resolve(str(job.baseline), "baseline", bench.catalogue)
     return classical.baseline_key(bench, part)
-
-
-def _forget_failure(bench: runs.Bench, name: str) -> None:
-    """Remove the row of a run that is tried again: what comes of it is told anew."""
-    path = bench.runs / name / "result.json"
-    with suppress(OSError, UsageError):
-        if path.exists() and read_result(path).status == "failed":
-            path.unlink()

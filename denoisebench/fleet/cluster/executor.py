@@ -16,6 +16,7 @@ from denoisebench.fleet.cluster.freight import Freight, Home, pack, showing
 from denoisebench.fleet.cluster.machines import Share
 from denoisebench.fleet.job import Executor, Job, News, Setting
 from denoisebench.fleet.work import reason_of
+from denoisebench.scoring.run import forget_failure
 
 RETRIES = 3
 """How often a job begins again after its worker or its machine was lost."""
@@ -190,6 +191,7 @@ def _attempt(sweep: _Sweep, freight: Freight) -> News:
             if ready.shared:
                 return _follow(sweep, worker, ready.where, None)
             with lock.alone(folder):
+                forget_failure(folder)  # else it went there and came back
                 home = Home(folder, sweep.home_seconds)
                 for name, content in home.pieces():
                     _get(sweep, worker.take.remote(name, content))

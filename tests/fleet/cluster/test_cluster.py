@@ -97,6 +97,7 @@ def test_a_sweep_that_is_stopped_leaves_checkpoints_at_home_and_goes_on_without_
     def stopping() -> bool:
         return any(news.record and news.record.step > 20 for news in stage.heard)
 
+    stage.fail(job, own_runs)
     sweep(nodes, [job], stage, own_runs, stopping=stopping)
     assert stage.last(job).state == "waiting"
     assert not (own_runs / job.name / "result.json").exists()

@@ -6,7 +6,7 @@ from denoisebench.training.log import Record
 
 
 def test_each_line_and_each_note_is_heard_and_of_what_it_does_the_last():
-    record = Record.model_construct(step=1)
+    record = Record(1, 0.5, 1.0, 1e-3, 10.0, {"l1": 0.5}, None)
     told = [
         News("a", "running", doing="opening data"),
         News("a", "running", note="not compiled"),
