@@ -108,7 +108,7 @@ def standing(job: Job, bench: runs.Bench) -> Standing:
     if result and not incomplete:
         stages: dict[str, Stage] = {"done": "done", "diverged": "diverged"}
         return Standing(stages.get(result.status, "failed"), last, result.reason)
-    if (folder / "checkpoint.pt").exists():
+    if result or (folder / "checkpoint.pt").exists():  # a row lacks what weights would give
         return Standing("unfinished", last)
     if (folder / "result.json").exists():
         return Standing("failed", last, read_result(folder / "result.json").reason)

@@ -52,7 +52,7 @@ def on_ray(
             gpus = sum(node.gpus for node in nodes)
             if wants_gpu and not gpus:
                 raise UsageError("--device cuda: Ray finds no GPU; use --device auto or cpu")
-            at_once = jobs_at_once or gpus or len(nodes)
+            at_once = jobs_at_once or gpus or sum(node.cpus > 0 for node in nodes) or 1
             gpu = gpus > 0 and wants_gpu is not False
             sweep = _Sweep(setting, at_once, gpu, home_seconds)
             _do_all(sweep, pack(jobs, setting, token), tell, stopping)
@@ -138,26 +138,26 @@ def _see_to(sweep: _Sweep, freight: Freight) -> None:
     from ray.exceptions import RayError, RayTaskError
 
     name, lost = freight.job.name, 0
-    with suppress(_Dropped):
-        while True:
-            try:
-                return sweep.news.put(_attempt(sweep, freight))
-            except _Misfit as reason:
-                sweep.news.put(News(name, "waiting", reason=str(reason)))
-            except (_Stopped, lock.Held) as reason:
-                return sweep.news.put(News(name, "waiting", reason=str(reason)))
-            except RayTaskError as error:  # of our own part there, such as a full disk
-                return sweep.news.put(News(name, "failed", reason=_cause(error)))
-            except RayError as error:
-                lost += 1
-                how = _how_lost(error)
-                if lost > RETRIES:
-                    how = f"its worker was lost {lost} times; at last, {how}"
-                    return sweep.news.put(News(name, "failed", reason=how))
-                sweep.news.put(News(name, "waiting", reason=f"{how}; it goes on elsewhere"))
-            except (UsageError, Unavailable, OSError) as error:
-                return sweep.news.put(News(name, "failed", reason=reason_of(error)))
-    return None
+    while True:
+        try:
+            return sweep.news.put(_attempt(sweep, freight))
+        except _Dropped:
+            return None
+        except _Misfit as reason:
+            sweep.news.put(News(name, "waiting", reason=str(reason)))
+        except (_Stopped, lock.Held) as reason:
+            return sweep.news.put(News(name, "waiting", reason=str(reason)))
+        except RayTaskError as error:  # of our own part there, such as a full disk
+            return sweep.news.put(News(name, "failed", reason=_cause(error)))
+        except RayError as error:
+            lost += 1
+            how = _how_lost(error)
+            if lost > RETRIES:
+                how = f"its worker was lost {lost} times; at last, {how}"
+                return sweep.news.put(News(name, "failed", reason=how))
+            sweep.news.put(News(name, "waiting", reason=f"{how}; it goes on elsewhere"))
+        except Exception as error:  # whatever it is, it costs no other job
+            return sweep.news.put(News(name, "failed", reason=reason_of(error)))
 
 
 def _how_lost(error: Exception) -> str:
@@ -181,7 +181,7 @@ def _attempt(sweep: _Sweep, freight: Freight) -> News:
             opening = worker.open.remote(freight, given.cpus, given.gpu)
             ready = _placed(sweep, opening, given, misfits)
         except (RayTaskError, ActorDiedError) as error:
-            if isinstance(error, ActorDiedError) and "its creation task" not in str(error):
+            if isinstance(error, ActorDiedError) and not error.actor_init_failed:
                 raise  # it was lost
             # An import, a disk: the job had no part in it yet.
             raise _misfit(misfits, worker, f"a node cannot begin: {_cause(error)}") from None
