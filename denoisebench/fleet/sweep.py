@@ -8,6 +8,7 @@ from typing import Literal
 from denoisebench import lock
 from denoisebench.errors import Unavailable, UsageError
 from denoisebench.fleet.job import Executor, Job, News, Setting, State
+from denoisebench.fleet.work import reason_of
 from denoisebench.plugins.expression import resolve
 from denoisebench.scoring import classical
 from denoisebench.scoring import run as runs
@@ -152,8 +153,20 @@ def sweep(
         last[news.job] = news
         tell(news)
 
+    def free(job: Job) -> bool:
+        try:
+            lock.refuse_held(bench.runs / job.name)
+        except lock.Held as held:
+            news = News(job.name, "waiting", reason=reason_of(held))
+            if news != last[job.name]:
+                hear(news)
+            return False
+        return True
+
     while todo := [job for job in jobs if last[job.name].state in ("waiting", "running")]:
-        execute(todo, setting, tell=hear, stopping=stopping)
+        # Looked at before: executors may start much for a job that has to wait.
+        if now := [job for job in todo if free(job)]:
+            execute(now, setting, tell=hear, stopping=stopping)
         if stopping():
             break
         if any(last[job.name].state == "waiting" for job in todo):

@@ -248,6 +248,9 @@ MISTAKES = {
     "greater than or equal to 1": ("--loss", "l1", "--steps", 0),
     "batch.0": ("--loss", "l1", "--batch", "x"),
     "no task named": ("--loss", "l1", "--task", "x"),
+    "no device named 'tpu'": ("--loss", "l1", "--device", "tpu"),
+    "use --device cuda, and": ("--loss", "l1", "--device", "cuda:1", "--jobs", 2),
+    "give host:port": ("--loss", "l1", "--ray", "nonsense"),
     "cannot read nowhere.toml": ("nowhere.toml",),
     "no tracker named 'tensorbord'; nearest": ("--loss", "l1", "--track", "tensorbord"),
 }

@@ -60,6 +60,13 @@ def on_ray(
     return execute
 
 
+def refuse(address: str | None, device: str) -> None:
+    """Raise UsageError where that is no address of a cluster, or no device that Ray could give."""
+    if address is not None:
+        machines.endpoint(address)
+    _wants_gpu(device)
+
+
 def _wants_gpu(device: str) -> bool | None:
     """Whether --device asks for a GPU; None where it leaves that open."""
     if device.startswith("cuda:"):

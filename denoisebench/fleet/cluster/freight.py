@@ -154,25 +154,29 @@ def _weights(job: Job, setting: Setting, catalogue: Catalogue) -> tuple[str, ...
 
 @contextmanager
 def showing(runs: Path) -> Iterator[str]:
-    """Put a token into the runs folder: a machine that reads it there sees that very folder."""
+    """Put a token into the runs folder: a machine that finds it there sees that very folder."""
     token = secrets.token_hex(16)
     with atomic.told(runs):
         runs.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(runs / TOKEN, token)
+    shown = _shown(runs, token)
+    atomic.write_text(shown, "")
     try:
         yield token
     finally:
         with suppress(OSError):
-            if (runs / TOKEN).read_text(encoding="utf-8") == token:
-                (runs / TOKEN).unlink()
+            shown.unlink()
+
+
+def _shown(runs: Path, token: str) -> Path:
+    """The file by which a runs folder is known; each sweep there has its own."""
+    return runs / f"{TOKEN}-{token}"
 
 
 def sees(freight: Freight) -> bool:
     """Whether this machine sees the runs folder of the one that packed the freight."""
     runs = freight.setting.runs
     with suppress(OSError, ValueError):
-        same = (runs / TOKEN).read_text(encoding="utf-8") == freight.token
-        return same and os.access(runs, os.W_OK)
+        return _shown(runs, freight.token).exists() and os.access(runs, os.W_OK)
     return False
 
 

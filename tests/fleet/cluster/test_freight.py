@@ -76,9 +76,12 @@ def test_only_who_sees_the_very_runs_folder_writes_there(stage, tmp_path):
         assert freight.unpack(sent, tmp_path / "there").runs == runs
         copy = tmp_path / "copy of another sweep's"
         copy.mkdir()
-        (copy / freight.TOKEN).write_text("0" * 32)
+        (copy / f"{freight.TOKEN}-{'0' * 32}").touch()
         other = replace(sent, setting=replace(sent.setting, runs=copy))
         assert freight.unpack(other, tmp_path / "there").runs != copy
+        with freight.showing(runs):  # a second sweep, which ends earlier
+            assert freight.sees(sent)
+        assert freight.sees(sent)
     assert not list(runs.iterdir())
 
 
