@@ -17,6 +17,8 @@ from denoisebench.fleet.cluster.executor import on_ray
 from denoisebench.fleet.cluster.freight import TOKEN
 from denoisebench.scoring.result import read_result
 
+pytestmark = pytest.mark.xdist_group("ray")  # two at a time would wait for each other's cores
+
 DRIVER = Path(__file__).with_name("small_jobs.py")
 
 
