@@ -94,7 +94,8 @@ def reported(stage: Stage, jobs: list[Job], seconds: float) -> bool:
         result = read_result(folder / "result.json") if (folder / "result.json").exists() else None
         rows += result is not None and result.status == "done"
         trained = [f"{steps[0]}-{steps[-1]}" for steps in sessions]
-        psnr = result.metrics["psnr"].mean if result else None
+        score = result.metrics.get("psnr") if result else None  # none where it diverged
+        psnr = score.mean if score else None
         shown = f"{psnr:.2f} dB" if psnr is not None else stage.last(job).reason
         say(f"{job.name}  {stage.last(job).state}  {shown}  steps {', '.join(trained)}")
         restarts += len(sessions) - 1

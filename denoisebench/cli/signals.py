@@ -118,7 +118,7 @@ def _leave() -> None:
     with suppress(OSError):
         if sys.stderr.isatty():
             os.write(2, SHOW_CURSOR)
-        os.write(2, b"stopped at once; what was saved stays, and --resume goes on with it\n")
+        os.write(2, b"stopped at once; what was saved stays, and can be gone on with\n")
     for child in _children():
         with suppress(OSError):
             os.kill(child, signal.SIGTERM)

@@ -102,7 +102,9 @@ def sweep(
     track = (*asked.track, *track)
     if (out / "recipe.toml").exists():
         raise UsageError(f"{out} is a run; --out names the folder of all runs")
-    on_ray = _on_ray(ray, jobs)
+    on_ray = _on_ray(ray, jobs, device)
+    # Ray finds devices on its own machines.
+    here = options.torch_device("cpu" if on_ray else device)
 
     from denoisebench.cli.progress import Display
     from denoisebench.cli.signals import stop_on_signals
@@ -121,8 +123,6 @@ def sweep(
         with Display() as display:
             dataset = open_data(data, progress=display.reading, waiting=display.waiting)
             display.data(dataset)
-        # Ray finds devices on its own machines.
-        here = options.torch_device("cpu" if on_ray else device)
         bench = Bench(dataset, chosen_task, catalogue, here, out.resolve())
         todo = sweeps.jobs_of(plans, asked.baseline, bench)
         standings = {job.name: sweeps.standing(job, bench) for job in todo}
@@ -157,7 +157,10 @@ def _asked(
     file: Path | None, plugins: tuple[Path, ...], lists: dict[str, Any]
 ) -> "tuple[Sweep, Catalogue, tuple[Path, ...]]":
     """Return what is to be swept over, the plug-ins in reach, and the files that hold some."""
-    given = {name: value for name, value in lists.items() if value not in (None, False)}
+    # Not `in (None, False)`: 0 is equal to False, and a mistake.
+    given = {
+        name: value for name, value in lists.items() if value is not None and value is not False
+    }
     if file is not None and given:
         told = ", ".join(f"--{name}" for name in given)
         raise UsageError(f"{file} says what is run; leave out {told}, or the file")
@@ -184,7 +187,7 @@ def _asked(
     return asked, find(plugins), plugins
 
 
-def _on_ray(address: str | None, jobs: int | None) -> "Executor | None":
+def _on_ray(address: str | None, jobs: int | None, device: str) -> "Executor | None":
     """Return the executor for several runs at a time; None where one after another will do."""
     if address is None and jobs in (None, 1):
         return None
@@ -192,7 +195,9 @@ def _on_ray(address: str | None, jobs: int | None) -> "Executor | None":
         raise Unavailable(
             "--jobs and --ray need ray, which is not installed: pip install 'denoisebench[cluster]'"
         )
-    executor: Executor = import_module(RAY).on_ray(address, jobs)
+    ray: Any = import_module(RAY)
+    ray.refuse(address, device)
+    executor: Executor = ray.on_ray(address, jobs)
     return executor
 
 

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from denoisebench import lock
 from denoisebench.errors import Unavailable, UsageError
 from denoisebench.fleet.job import Executor, Job, News, Setting, State
+from denoisebench.fleet.work import reason_of
 from denoisebench.plugins.expression import resolve
 from denoisebench.scoring import classical
 from denoisebench.scoring import run as runs
@@ -109,7 +109,7 @@ def standing(job: Job, bench: runs.Bench) -> Standing:
     if result and not incomplete:
         stages: dict[str, Stage] = {"done": "done", "diverged": "diverged"}
         return Standing(stages.get(result.status, "failed"), last, result.reason)
-    if (folder / "checkpoint.pt").exists():
+    if result or (folder / "checkpoint.pt").exists():  # a row lacks what weights would give
         return Standing("unfinished", last)
     if (folder / "result.json").exists():
         return Standing("failed", last, read_result(folder / "result.json").reason)
@@ -145,8 +145,6 @@ def sweep(
         last[name] = News(name, before.state, record=before.last, reason=before.reason)
 
     def hear(news: News) -> None:
-        if news.state == "running" and last[news.job].state == "waiting":
-            _forget_failure(bench, news.job)
         if news.state == "failed":
             try:
                 _leave_row(named[news.job], bench, news.reason or "it gave no reason")
@@ -155,8 +153,20 @@ def sweep(
         last[news.job] = news
         tell(news)
 
+    def free(job: Job) -> bool:
+        try:
+            lock.refuse_held(bench.runs / job.name)
+        except lock.Held as held:
+            news = News(job.name, "waiting", reason=reason_of(held))
+            if news != last[job.name]:
+                hear(news)
+            return False
+        return True
+
     while todo := [job for job in jobs if last[job.name].state in ("waiting", "running")]:
-        execute(todo, setting, tell=hear, stopping=stopping)
+        # Looked at before: executors may start much for a job that has to wait.
+        if now := [job for job in todo if free(job)]:
+            execute(now, setting, tell=hear, stopping=stopping)
         if stopping():
             break
         if any(last[job.name].state == "waiting" for job in todo):
@@ -195,11 +205,3 @@ def _leave_row(job: Job, bench: runs.Bench, reason: str) -> None:
 def _key(job: Job, bench: runs.Bench) -> str:
     (part,) = resolve(str(job.baseline), "baseline", bench.catalogue)
     return classical.baseline_key(bench, part)
-
-
-def _forget_failure(bench: runs.Bench, name: str) -> None:
-    """Remove the row of a run that is tried again: what comes of it is told anew."""
-    path = bench.runs / name / "result.json"
-    with suppress(OSError, UsageError):
-        if path.exists() and read_result(path).status == "failed":
-            path.unlink()

@@ -97,6 +97,7 @@ def _run(
     known, _ = runs.known_result(bench, folder)
     if known and known.status == "diverged":  # the news of it was lost
         return known
+    lock.refuse_held(folder)  # before trackers write there
     names = setting.track
     with open_trackers(names, job.recipe, folder, report=report, note=note) as trackers:
         result = runs.run_network(

@@ -15,6 +15,7 @@ from denoisebench.scoring.run import (
     Bench,
     evaluated,
     facts_of_any,
+    forget_failure,
     known_result,
     write_evaluation,
 )
@@ -55,7 +56,10 @@ def run_baseline(bench: Bench, text: str) -> Result:
         return done
     with lock.alone(folder, waiting=partial(_say_waiting, bench, part)):
         done, incomplete = known_result(bench, folder)
-        return done if done and not incomplete else _score_baseline(bench, part, key, folder)
+        if done and not incomplete:
+            return done
+        forget_failure(folder)
+        return _score_baseline(bench, part, key, folder)
 
 
 def _say_waiting(bench: Bench, part: Part, owner: str) -> None:

@@ -133,6 +133,7 @@ def run_network(
         bench.world.decided(False, False)
         return done
     with lock.alone(folder):
+        forget_failure(folder)
         unfinished = (folder / "checkpoint.pt").exists()
         recipe.write(folder / "recipe.toml")
         if not unfinished:
@@ -194,13 +195,24 @@ def known_result(bench: Bench, folder: Path) -> tuple[Result | None, bool]:
     if not (folder / "result.json").exists():
         return None, False
     result = read_result(folder / "result.json")
-    if result.status == "failed" and not result.metrics:
+    if _broke_off(result):
         return None, False
     present = {entry.name for entry in store.listing() if entry.present}
     nulls = [text for text, score in result.metrics.items() if score.mean is None]
     parts = [part for text in nulls for part in resolve(text, "metric", bench.catalogue)]
     lacked = {part.card.facts.get("weights") for part in parts}
     return result, bool(lacked & present)
+
+
+def forget_failure(folder: Path) -> None:
+    """Remove a row that says why a run broke off before it had scores; call it under its lock."""
+    path = folder / "result.json"
+    if path.exists() and _broke_off(read_result(path)):
+        path.unlink()
+
+
+def _broke_off(result: Result) -> bool:
+    return result.status == "failed" and not result.metrics
 
 
 def _score_network(

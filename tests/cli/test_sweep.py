@@ -245,8 +245,12 @@ MISTAKES = {
     "'--jobs'": ("--jobs", 0),
     "has nothing to do": ("--loss", "l1", "--disc", "patch3"),
     "one budget": ("--loss", "l1", "--steps", 2, "--minutes", 1),
+    "greater than or equal to 1": ("--loss", "l1", "--steps", 0),
     "batch.0": ("--loss", "l1", "--batch", "x"),
     "no task named": ("--loss", "l1", "--task", "x"),
+    "no device named 'tpu'": ("--loss", "l1", "--device", "tpu"),
+    "use --device cuda, and": ("--loss", "l1", "--device", "cuda:1", "--jobs", 2),
+    "give host:port": ("--loss", "l1", "--ray", "nonsense"),
     "cannot read nowhere.toml": ("nowhere.toml",),
     "no tracker named 'tensorbord'; nearest": ("--loss", "l1", "--track", "tensorbord"),
 }

@@ -18,6 +18,9 @@ import os
 import time
 
 from denoisebench import loss
+from denoisebench.training import loop
+
+loop.CHECKPOINT_SECONDS = 0.5  # a test has no five
 
 
 @loss("counted")
@@ -29,7 +32,8 @@ def counted(output, target, *, tag: int = 0, seconds: float = 0.0):
     return (output - target).abs().mean()
 '''
 STEPS = 40
-SLOW = "counted(tag=2, seconds=0.15)"  # six seconds: longer than between two checkpoints
+WAIT_SECONDS = 180  # for what takes ten on an idle machine
+SLOW = "counted(tag=2, seconds=0.15)"  # six seconds: time for several checkpoints
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ def start(plugin, tiny_ct, tiny_task, tmp_path, monkeypatch):
     yield start
     for process in processes:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=WAIT_SECONDS)
 
 
 def calls(tmp_path) -> Counter[str]:
@@ -107,7 +111,7 @@ def test_ctrl_c_leaves_checkpoints_and_the_same_command_goes_on_without_a_step_t
     assert folder_of(tmp_path, "tag=3") is None
 
     resumed = start(losses)
-    out, err = resumed.communicate()
+    out, err = resumed.communicate(timeout=WAIT_SECONDS)
     assert resumed.returncode == 0, err
     assert "2 of 4 runs are over already, and skipped" in err
     assert calls(tmp_path) == {"1": STEPS, "2": STEPS, "3": STEPS}
@@ -119,7 +123,7 @@ def test_a_killed_sweep_goes_on_from_its_checkpoint_and_trains_nothing_anew(star
     process = start(losses)
     wait_until(lambda: has_checkpoint(tmp_path, "tag=2"), process)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.communicate(timeout=WAIT_SECONDS)
     killed = folder_of(tmp_path, "tag=2")
     step = torch.load(killed / "checkpoint.pt", weights_only=True)["step"]
     done_once = calls(tmp_path)
@@ -127,7 +131,7 @@ def test_a_killed_sweep_goes_on_from_its_checkpoint_and_trains_nothing_anew(star
     assert 0 < step <= done_once["2"] < STEPS
 
     resumed = start(losses)
-    _, err = resumed.communicate()
+    _, err = resumed.communicate(timeout=WAIT_SECONDS)
     assert resumed.returncode == 0, err
     again = calls(tmp_path)
     assert again["1"] == STEPS
@@ -138,7 +142,7 @@ def test_a_killed_sweep_goes_on_from_its_checkpoint_and_trains_nothing_anew(star
 def test_two_sweeps_beside_each_other_train_each_run_once_and_both_end_well(start, tmp_path):
     losses = ",".join(f"counted(tag={tag}, seconds=0.03)" for tag in range(1, 5))
     both = [start(losses), start(losses)]
-    answers = [process.communicate() for process in both]
+    answers = [process.communicate(timeout=WAIT_SECONDS) for process in both]
     assert [process.returncode for process in both] == [0, 0], answers
     assert calls(tmp_path) == {str(tag): STEPS for tag in range(1, 5)}
     for _, err in answers:

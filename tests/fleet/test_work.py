@@ -95,10 +95,29 @@ def test_a_stopped_job_waits_with_a_checkpoint(setting, job):
 
 def test_a_job_in_a_folder_that_another_holds_waits(setting, job):
     with lock.alone(setting.runs / job.name):
-        last, _ = done(job, setting)
+        last, _ = done(job, replace(setting, track=("tensorboard",)))
     assert last.state == "waiting"
     assert "in use by another denoisebench" in last.reason
+    assert not (setting.runs / job.name / "tensorboard").exists()
     assert str(setting.runs) not in last.reason
+
+
+def test_the_row_of_a_run_that_failed_goes_when_it_is_tried_again_and_not_while_it_is_held(
+    setting, job
+):
+    folder = setting.runs / job.name
+    assert done(job, setting)[0].state == "done"
+    row = folder / "result.json"
+    result = read_result(row)
+    for path in folder.iterdir():
+        path.unlink()
+    result.model_copy(update={"status": "failed", "metrics": {}, "reason": "memory"}).write(row)
+    with lock.alone(folder):
+        assert done(job, setting)[0].state == "waiting"
+        assert row.exists()
+    assert done(job, setting, stopping=lambda: True)[0].state == "waiting"
+    assert (folder / "checkpoint.pt").exists()
+    assert not row.exists()
 
 
 @pytest.mark.parametrize(("change", "told"), [

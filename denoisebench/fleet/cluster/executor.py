@@ -16,6 +16,7 @@ from denoisebench.fleet.cluster.freight import Freight, Home, pack, showing
 from denoisebench.fleet.cluster.machines import Share
 from denoisebench.fleet.job import Executor, Job, News, Setting
 from denoisebench.fleet.work import reason_of
+from denoisebench.scoring.run import forget_failure
 
 RETRIES = 3
 """How often a job begins again after its worker or its machine was lost."""
@@ -51,12 +52,19 @@ def on_ray(
             gpus = sum(node.gpus for node in nodes)
             if wants_gpu and not gpus:
                 raise UsageError("--device cuda: Ray finds no GPU; use --device auto or cpu")
-            at_once = jobs_at_once or gpus or len(nodes)
+            at_once = jobs_at_once or gpus or sum(node.cpus > 0 for node in nodes) or 1
             gpu = gpus > 0 and wants_gpu is not False
             sweep = _Sweep(setting, at_once, gpu, home_seconds)
             _do_all(sweep, pack(jobs, setting, token), tell, stopping)
 
     return execute
+
+
+def refuse(address: str | None, device: str) -> None:
+    """Raise UsageError where that is no address of a cluster, or no device that Ray could give."""
+    if address is not None:
+        machines.endpoint(address)
+    _wants_gpu(device)
 
 
 def _wants_gpu(device: str) -> bool | None:
@@ -77,7 +85,7 @@ class _Sweep:
     """What the jobs of a sweep share.
 
     Attributes:
-        misfits: machines that cannot do these jobs, by their id, and why.
+        misfits: for jobs of the same needs, machines that cannot do them, by their id, and why.
         stop: leave checkpoints and return.
         drop: leave at once.
     """
@@ -86,7 +94,7 @@ class _Sweep:
     at_once: int
     gpu: bool
     home_seconds: float
-    misfits: dict[str, str] = field(default_factory=dict)
+    misfits: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict)
     news: "queue.SimpleQueue[News]" = field(default_factory=queue.SimpleQueue)
     stop: threading.Event = field(default_factory=threading.Event)
     drop: threading.Event = field(default_factory=threading.Event)
@@ -137,26 +145,26 @@ def _see_to(sweep: _Sweep, freight: Freight) -> None:
     from ray.exceptions import RayError, RayTaskError
 
     name, lost = freight.job.name, 0
-    with suppress(_Dropped):
-        while True:
-            try:
-                return sweep.news.put(_attempt(sweep, freight))
-            except _Misfit as reason:
-                sweep.news.put(News(name, "waiting", reason=str(reason)))
-            except (_Stopped, lock.Held) as reason:
-                return sweep.news.put(News(name, "waiting", reason=str(reason)))
-            except RayTaskError as error:  # of our own part there, such as a full disk
-                return sweep.news.put(News(name, "failed", reason=_cause(error)))
-            except RayError as error:
-                lost += 1
-                how = _how_lost(error)
-                if lost > RETRIES:
-                    how = f"its worker was lost {lost} times; at last, {how}"
-                    return sweep.news.put(News(name, "failed", reason=how))
-                sweep.news.put(News(name, "waiting", reason=f"{how}; it goes on elsewhere"))
-            except (UsageError, Unavailable, OSError) as error:
-                return sweep.news.put(News(name, "failed", reason=reason_of(error)))
-    return None
+    while True:
+        try:
+            return sweep.news.put(_attempt(sweep, freight))
+        except _Dropped:
+            return None
+        except _Misfit as reason:
+            sweep.news.put(News(name, "waiting", reason=str(reason)))
+        except (_Stopped, lock.Held) as reason:
+            return sweep.news.put(News(name, "waiting", reason=str(reason)))
+        except RayTaskError as error:  # of our own part there, such as a full disk
+            return sweep.news.put(News(name, "failed", reason=_cause(error)))
+        except RayError as error:
+            lost += 1
+            how = _how_lost(error)
+            if lost > RETRIES:
+                how = f"its worker was lost {lost} times; at last, {how}"
+                return sweep.news.put(News(name, "failed", reason=how))
+            sweep.news.put(News(name, "waiting", reason=f"{how}; it goes on elsewhere"))
+        except Exception as error:  # whatever it is, it costs no other job
+            return sweep.news.put(News(name, "failed", reason=reason_of(error)))
 
 
 def _how_lost(error: Exception) -> str:
@@ -174,29 +182,38 @@ def _attempt(sweep: _Sweep, freight: Freight) -> News:
     from ray.exceptions import ActorDiedError, RayTaskError
 
     folder = sweep.setting.runs / freight.job.name
-    with _worker(sweep) as (worker, given):
+    misfits = sweep.misfits.setdefault(_needs(freight), {})
+    with _worker(sweep, misfits) as (worker, given):
         try:
-            ready = _placed(sweep, worker.open.remote(freight, given.cpus, given.gpu), given)
+            opening = worker.open.remote(freight, given.cpus, given.gpu)
+            ready = _placed(sweep, opening, given, misfits)
         except (RayTaskError, ActorDiedError) as error:
-            if isinstance(error, ActorDiedError) and "its creation task" not in str(error):
+            if isinstance(error, ActorDiedError) and not error.actor_init_failed:
                 raise  # it was lost
             # An import, a disk: the job had no part in it yet.
-            raise _misfit(sweep, worker, f"a node cannot begin: {_cause(error)}") from None
+            raise _misfit(misfits, worker, f"a node cannot begin: {_cause(error)}") from None
         with _closing(worker):
             if ready.misfit:
-                raise _misfit(sweep, worker, ready.misfit)
+                raise _misfit(misfits, worker, ready.misfit)
             if ready.shared:
                 return _follow(sweep, worker, ready.where, None)
             with lock.alone(folder):
+                forget_failure(folder)  # else it went there and came back
                 home = Home(folder, sweep.home_seconds)
                 for name, content in home.pieces():
                     _get(sweep, worker.take.remote(name, content))
                 return _follow(sweep, worker, ready.where, home)
 
 
-def _misfit(sweep: _Sweep, worker: Any, reason: str) -> _Misfit:
+def _needs(freight: Freight) -> tuple[object, ...]:
+    """What a machine may lack for one job and have for another."""
+    recipe = freight.job.recipe
+    return freight.weights, tuple(sorted(recipe.plugins.items())) if recipe else ()
+
+
+def _misfit(misfits: dict[str, str], worker: Any, reason: str) -> _Misfit:
     """Leave the machine of a worker alone from here on."""
-    sweep.misfits[machines.node_of(worker)] = reason
+    misfits[machines.node_of(worker)] = reason
     return _Misfit(reason)
 
 
@@ -209,7 +226,7 @@ def _cause(error: Any) -> str:
     return reason_of(cause) if cause else "its process could not start"
 
 
-def _placed(sweep: _Sweep, answer: Any, given: Share) -> Any:
+def _placed(sweep: _Sweep, answer: Any, given: Share, misfits: dict[str, str]) -> Any:
     """Wait until a machine has room and is ready, as long as there is one that could be."""
     import ray
 
@@ -220,10 +237,10 @@ def _placed(sweep: _Sweep, answer: Any, given: Share) -> Any:
         if sweep.stop.is_set():
             raise _Stopped("stopped before it began")
         fitting = [node for node in machines.nodes() if machines.fits(node, given)]
-        if any(node.id not in sweep.misfits for node in fitting):
+        if any(node.id not in misfits for node in fitting):
             until = time.monotonic() + PLACE_SECONDS
         elif fitting:
-            reasons = "; ".join(sorted({sweep.misfits[node.id] for node in fitting}))
+            reasons = "; ".join(sorted({misfits[node.id] for node in fitting}))
             raise Unavailable(f"no machine of the cluster can do it: {reasons}")
         elif time.monotonic() > until:
             raise Unavailable("no machine of the cluster that could do it is left; sweep again")
@@ -234,10 +251,13 @@ def _follow(sweep: _Sweep, worker: Any, where: str, home: Home | None) -> News:
     """Let a worker do its job, hear how it goes, and bring home what it has."""
     import ray
 
+    def hear(seconds: float) -> None:
+        for news in _get(sweep, worker.hear.remote(seconds)):
+            sweep.news.put(replace(news, where=where))
+
     working, asked = worker.work.remote(), False
     while True:
-        for news in _get(sweep, worker.hear.remote(HEAR_SECONDS)):
-            sweep.news.put(replace(news, where=where))
+        hear(HEAR_SECONDS)
         if ray.wait([working], timeout=0)[0]:
             break
         if sweep.stop.is_set() and not asked:
@@ -246,6 +266,7 @@ def _follow(sweep: _Sweep, worker: Any, where: str, home: Home | None) -> News:
         if home and home.due:
             _bring(sweep, worker, home, whole=False)
     last: News = _get(sweep, working)
+    hear(0)
     if home:
         _bring(sweep, worker, home, whole=True)
     return replace(last, where=where)
@@ -253,12 +274,17 @@ def _follow(sweep: _Sweep, worker: Any, where: str, home: Home | None) -> News:
 
 def _bring(sweep: _Sweep, worker: Any, home: Home, *, whole: bool) -> None:
     known, sizes = _get(sweep, worker.offer.remote(whole=whole, known=home.known))
-    home.receive(sizes, lambda name, offset: _get(sweep, worker.piece.remote(name, offset)))
+
+    def piece(name: str, offset: int) -> bytes:
+        content: bytes = _get(sweep, worker.piece.remote(name, offset))
+        return content
+
+    home.receive(sizes, piece, whole=whole)
     home.known = known
 
 
 @contextmanager
-def _worker(sweep: _Sweep) -> Iterator[tuple[Any, Share]]:
+def _worker(sweep: _Sweep, misfits: dict[str, str]) -> Iterator[tuple[Any, Share]]:
     """Have a process on a machine that has room and is no misfit."""
     import ray
 
@@ -269,13 +295,13 @@ def _worker(sweep: _Sweep) -> Iterator[tuple[Any, Share]]:
     if sweep.stop.is_set():
         raise _Stopped("stopped before it began")
     given = machines.share(machines.nodes(), sweep.at_once, gpu=sweep.gpu)
-    misfits = ",".join(sweep.misfits)
+    others = f"!in({','.join(misfits)})" if misfits else None
     remote: Any = ray.remote(Worker)
     worker = remote.options(
         num_cpus=given.cpus,
         num_gpus=int(given.gpu),
         max_concurrency=THREADS,
-        label_selector={"ray.io/node-id": f"!in({misfits})"} if misfits else None,
+        label_selector={"ray.io/node-id": others} if others else None,
     ).remote()
     try:
         yield worker, given

@@ -154,25 +154,29 @@ def _weights(job: Job, setting: Setting, catalogue: Catalogue) -> tuple[str, ...
 
 @contextmanager
 def showing(runs: Path) -> Iterator[str]:
-    """Put a token into the runs folder: a machine that reads it there sees that very folder."""
+    """Put a token into the runs folder: a machine that finds it there sees that very folder."""
     token = secrets.token_hex(16)
     with atomic.told(runs):
         runs.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(runs / TOKEN, token)
+    shown = _shown(runs, token)
+    atomic.write_text(shown, "")
     try:
         yield token
     finally:
         with suppress(OSError):
-            if (runs / TOKEN).read_text(encoding="utf-8") == token:
-                (runs / TOKEN).unlink()
+            shown.unlink()
+
+
+def _shown(runs: Path, token: str) -> Path:
+    """The file by which a runs folder is known; each sweep there has its own."""
+    return runs / f"{TOKEN}-{token}"
 
 
 def sees(freight: Freight) -> bool:
     """Whether this machine sees the runs folder of the one that packed the freight."""
     runs = freight.setting.runs
     with suppress(OSError, ValueError):
-        same = (runs / TOKEN).read_text(encoding="utf-8") == freight.token
-        return same and os.access(runs, os.W_OK)
+        return _shown(runs, freight.token).exists() and os.access(runs, os.W_OK)
     return False
 
 
@@ -256,12 +260,16 @@ class Home:
         """Whether a checkpoint may come home again."""
         return time.monotonic() >= self._next
 
-    def receive(self, sizes: dict[str, int], piece: Callable[[str, int], bytes]) -> None:
+    def receive(
+        self, sizes: dict[str, int], piece: Callable[[str, int], bytes], *, whole: bool = False
+    ) -> None:
         """Write files in the order in which they count on each other, each old or new at any time.
 
         Args:
             sizes: file name → bytes.
             piece: gives the bytes of a file from an offset on.
+            whole: it is all that the run has; files of trackers that are not among it are older
+                ones, which would show each curve twice, and are removed.
         Raises:
             Unavailable: it cannot be written, or a name or a size is none that a run has.
         """
@@ -273,6 +281,9 @@ class Home:
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             with atomic.replacing(self.folder / name) as file:
                 _copy(file, sizes[name], partial(piece, name))
+        for name in names_in(self.folder) if whole else ():
+            if TRACKED.fullmatch(name) and name not in sizes:
+                (self.folder / name).unlink(missing_ok=True)
         now = time.monotonic()
         self._next = now + max(self._every, (now - began) / HOME_SHARE)
 

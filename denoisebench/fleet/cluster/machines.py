@@ -149,18 +149,26 @@ def joined(address: str | None, jobs_at_once: int) -> Iterator[None]:
             ray.shutdown()
 
 
-def _refuse_silent(address: str) -> None:
-    """Raise where nobody listens: Ray itself would try for minutes."""
+def endpoint(address: str) -> tuple[str, int] | None:
+    """Read an address as host and port; None for auto. UsageError where it is none."""
     if address == "auto":
-        return
+        return None
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or "/" in host:
         raise UsageError(
             f"--ray {address!r} is no address; give host:port as `ray start --head` printed it, "
             "or auto"
         )
+    return host, int(port)
+
+
+def _refuse_silent(address: str) -> None:
+    """Raise where nobody listens: Ray itself would try for minutes."""
+    place = endpoint(address)
+    if place is None:
+        return
     try:
-        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+        socket.create_connection(place, CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise Unavailable(
             f"no Ray cluster answers at {address} ({error}); start one: ray start --head"

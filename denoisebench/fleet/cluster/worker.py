@@ -18,6 +18,7 @@ from denoisebench.fleet.job import News, Setting
 from denoisebench.fleet.work import opened, reason_of, work
 from denoisebench.plugins.find import FOLDERS_VARIABLE, find
 from denoisebench.scoring.weights import store
+from denoisebench.tracking import find_trackers
 
 THREADS = 4
 """The job, what is heard of it, its files, and one for a call that comes late."""
@@ -123,8 +124,8 @@ class Worker:
 
     def _tell(self, news: News) -> None:
         with self._lock:
-            # Each line of the log is told; of what it is doing, the last.
-            if self._news and self._news[-1].record is None:
+            # Each line of the log is told, and each note; of what it is doing, the last.
+            if self._news and self._news[-1].record is None and not self._news[-1].note:
                 self._news.pop()
             self._news.append(news)
 
@@ -146,6 +147,10 @@ def _refuse_misfit(freight: Freight, setting: Setting) -> None:
     """Raise where this machine lacks what the job needs, and another may have it."""
     recipe = freight.job.recipe
     if recipe is not None:
+        try:
+            find_trackers(setting.track)
+        except UsageError as error:
+            raise UsageError(f"a node {error}") from None
         catalogue = find(setting.plugins)
         for text, digest in recipe.plugins.items():
             kind, name = text.split(" ", 1)

@@ -1,9 +1,11 @@
 """Small jobs, and a cluster for them; a driver's runs folder that no other process sees."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -15,20 +17,19 @@ from two_nodes import ENVIRONMENT, TwoNodes
 from denoisebench.data.named import open_data
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """The cache that the driver and the nodes have, and where Ray writes, set before any starts."""
-    with (
-        tempfile.TemporaryDirectory(prefix="dbt", ignore_cleanup_errors=True) as folder,
-        pytest.MonkeyPatch.context() as environment,
-    ):
+    """The cache that the driver and the nodes have, and where Ray writes, set before any starts.
+
+    The whole environment is put back: sweeps on Ray set variables of their own, such as its token.
+    """
+    with tempfile.TemporaryDirectory(prefix="dbt", ignore_cleanup_errors=True) as folder:
         here = {"DENOISEBENCH_HOME": folder, "RAY_TMPDIR": folder, "TMPDIR": folder}
-        for name, value in (here | ENVIRONMENT).items():
-            environment.setenv(name, value)
-        yield Path(folder)
+        with patch.dict(os.environ, here | ENVIRONMENT):
+            yield Path(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def discs(home: Path) -> Path:
     """A folder of CT, prepared."""
     folder = textured(home / "discs")

@@ -18,8 +18,11 @@ from denoisebench.data.named import open_data
 from denoisebench.data.patches import crops
 from denoisebench.fleet.cluster.executor import on_ray
 from denoisebench.fleet.job import Job, News, Setting
+from denoisebench.fleet.sweep import _leave_row
+from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.find import find
 from denoisebench.scoring import run as runs
+from denoisebench.scoring.classical import baseline_key
 from denoisebench.task import Task, load_task
 from denoisebench.task.task import to_network
 from denoisebench.training.recipe import plan
@@ -146,8 +149,13 @@ class Stage:
     def baseline(self) -> Job:
         catalogue = find([self.plugins])
         bench = runs.Bench(self.dataset, self.task, catalogue, torch.device("cpu"), Path("x"))
-        (part,) = runs.resolve("noisy", "baseline", catalogue)
-        return Job(f"noisy-{runs.baseline_key(bench, part)[:8]}", "noisy", baseline="noisy")
+        (part,) = resolve("noisy", "baseline", catalogue)
+        return Job(f"noisy-{baseline_key(bench, part)[:8]}", "noisy", baseline="noisy")
+
+    def fail(self, job: Job, place: Path) -> None:
+        """Leave the row that an earlier sweep would have left of a job that failed."""
+        bench = runs.Bench(self.dataset, self.task, find([]), torch.device("cpu"), place)
+        _leave_row(job, bench, "it was out of memory")
 
     def tell(self, news: News) -> None:
         self.heard.append(news)

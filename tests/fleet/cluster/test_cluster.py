@@ -11,11 +11,14 @@ import pytest
 from small_jobs import Stage
 from two_nodes import TwoNodes, until
 
+from denoisebench.fleet.cluster import freight
 from denoisebench.fleet.cluster.executor import on_ray
 from denoisebench.fleet.cluster.freight import FILES, SCRATCH
 from denoisebench.fleet.job import Job
 from denoisebench.fleet.work import work
 from denoisebench.training import log
+
+pytestmark = pytest.mark.xdist_group("ray")
 
 DRIVER = Path(__file__).with_name("small_jobs.py")
 
@@ -39,9 +42,10 @@ def scratch_of(nodes: TwoNodes) -> set[Path]:
 
 
 def test_runs_on_a_node_that_dies_go_on_elsewhere_from_what_came_home(
-    stage, own_runs, nodes, capfd
+    stage, own_runs, nodes, capfd, monkeypatch
 ):
-    jobs = [stage.job(seed=seed, steps=150) for seed in (0, 1)]
+    monkeypatch.setattr(freight, "HOME_SHARE", 1.0)  # checkpoints come home often, at any load
+    jobs = [stage.job(seed=seed, steps=300) for seed in (0, 1)]
     folders = [own_runs / job.name for job in jobs]
 
     def well_under_way() -> bool:
@@ -63,21 +67,24 @@ def test_runs_on_a_node_that_dies_go_on_elsewhere_from_what_came_home(
     nodes.other = nodes.add("other")
 
     assert [stage.last(job).state for job in jobs] == ["done", "done"], stage.heard
-    assert [news.reason for news in stage.heard if news.state == "waiting"] == [
-        "its process died; it goes on elsewhere"
-    ]
+    reasons = {news.reason for news in stage.heard if news.state == "waiting"}
+    lost = {f"its {what} died; it goes on elsewhere" for what in ("process", "machine")}
+    assert reasons  # more than one where a job was given to the dead node again
+    assert reasons <= lost
     (undisturbed,), (first, second) = sorted((stage.sessions(job) for job in jobs), key=len)
-    assert undisturbed == list(range(150))
+    assert undisturbed == list(range(300))
     assert rising(first)
     assert rising(second)
     assert first[0] == 0 < second[0] <= first[-1] + 1
-    assert second[-1] == 149
+    assert second[-1] == 299
     for folder in folders:
         steps = [record.step for record in log.read(folder / "log.jsonl")]
         assert steps == sorted(set(steps))
-        assert set(range(15, 151, 15)) <= set(steps)  # where it was validated
+        assert set(range(30, 301, 30)) <= set(steps)  # where it was validated
         assert set(FILES) - {"best.safetensors"} <= {path.name for path in folder.iterdir()}
-    assert capfd.readouterr() == ("", "")
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
 
     (moved,) = (job for job in jobs if len(stage.sessions(job)) == 2)
     alone = own_runs.parent / "alone"
@@ -97,6 +104,7 @@ def test_a_sweep_that_is_stopped_leaves_checkpoints_at_home_and_goes_on_without_
     def stopping() -> bool:
         return any(news.record and news.record.step > 20 for news in stage.heard)
 
+    stage.fail(job, own_runs)
     sweep(nodes, [job], stage, own_runs, stopping=stopping)
     assert stage.last(job).state == "waiting"
     assert not (own_runs / job.name / "result.json").exists()
@@ -110,21 +118,21 @@ def test_a_sweep_that_is_stopped_leaves_checkpoints_at_home_and_goes_on_without_
 
 
 def test_jobs_of_a_driver_that_was_killed_end_and_the_next_goes_on(stage, own_runs, nodes):
-    job = stage.job(steps=120)
+    job = stage.job(steps=300)
     place = stage.plugins.parent
-    words = [place, stage.data, nodes.address, "/proc/self/cwd/runs", 120]
+    words = [place, stage.data, nodes.address, "/proc/self/cwd/runs", 300]
     driver = subprocess.Popen([sys.executable, "-P", DRIVER, *map(str, words)], cwd=Path.cwd())
     until((Path.cwd() / "runs" / job.name / "checkpoint.pt").exists)
     worker = psutil.Process(int(stage.ledger.read_text().split()[0]))
     driver.send_signal(signal.SIGKILL)
     driver.wait()
-    worker.wait(30)  # Ray ends the workers of a driver that is gone
+    worker.wait(180)  # Ray ends the workers of a driver that is gone
 
     sweep(nodes, [job], stage, own_runs)
     assert stage.last(job).state == "done"
     first, second = stage.sessions(job)
     assert rising(first)
-    assert second == list(range(second[0], 120))
+    assert second == list(range(second[0], 300))
     assert 0 < second[0] <= first[-1] + 1
 
 

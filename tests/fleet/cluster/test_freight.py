@@ -76,9 +76,12 @@ def test_only_who_sees_the_very_runs_folder_writes_there(stage, tmp_path):
         assert freight.unpack(sent, tmp_path / "there").runs == runs
         copy = tmp_path / "copy of another sweep's"
         copy.mkdir()
-        (copy / freight.TOKEN).write_text("0" * 32)
+        (copy / f"{freight.TOKEN}-{'0' * 32}").touch()
         other = replace(sent, setting=replace(sent.setting, runs=copy))
         assert freight.unpack(other, tmp_path / "there").runs != copy
+        with freight.showing(runs):  # a second sweep, which ends earlier
+            assert freight.sees(sent)
+        assert freight.sees(sent)
     assert not list(runs.iterdir())
 
 
@@ -145,6 +148,20 @@ def test_what_trackers_wrote_travels_but_for_links(tmp_path):
     home = tmp_path / "home"
     Home(home, 0).receive(dict.fromkeys(names, 1), lambda name, offset: b"x")
     assert freight.names_in(home) == names
+
+
+def test_what_trackers_wrote_earlier_goes_when_all_of_a_run_is_there_and_nothing_else_does(tmp_path):
+    old, new = "tensorboard/events.out.tfevents.1", "tensorboard/events.out.tfevents.2"
+    (tmp_path / "tensorboard").mkdir()
+    for name in (old, "log.jsonl", "audit.json", "tensorboard/.kept"):
+        (tmp_path / name).touch()
+    Home(tmp_path, 0).receive({"recipe.toml": 1}, lambda name, offset: b"x")
+    assert (tmp_path / old).exists()  # a checkpoint's arrival is not all
+    Home(tmp_path, 0).receive({new: 1, "result.json": 1}, lambda name, offset: b"x", whole=True)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {
+        new, "tensorboard/.kept", "recipe.toml", "log.jsonl", "result.json", "audit.json",
+    }  # fmt: skip
 
 
 def test_a_checkpoint_travels_whole_while_newer_ones_take_its_place(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -11,10 +12,12 @@ import pytest
 from two_nodes import until
 
 from denoisebench.errors import Unavailable, UsageError
-from denoisebench.fleet.cluster import executor
+from denoisebench.fleet.cluster import executor, freight
 from denoisebench.fleet.cluster.executor import on_ray
 from denoisebench.fleet.cluster.freight import TOKEN
 from denoisebench.scoring.result import read_result
+
+pytestmark = pytest.mark.xdist_group("ray")  # two at a time would wait for each other's cores
 
 DRIVER = Path(__file__).with_name("small_jobs.py")
 
@@ -48,9 +51,29 @@ def test_jobs_end_in_the_runs_folder_and_one_that_fails_or_dies_costs_no_other(
         assert read_result(runs / job.name / "result.json").status == "done"
 
     assert not (litter / "imported").exists()
-    assert not (runs / TOKEN).exists()
+    assert not list(runs.glob(f"{TOKEN}*"))
     assert signal.getsignal(signal.SIGTERM) is handler
-    assert capfd.readouterr() == ("", "")
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+
+
+def test_a_job_that_no_machine_can_do_leaves_the_machines_to_the_others(
+    stage, tmp_path, monkeypatch
+):
+    lacking, good = stage.job(seed=0), stage.job(seed=1, steps=10)
+
+    def pack(jobs, setting, token):
+        packed = freight.pack(jobs, setting, token)
+        return [replace(packed[0], weights=("nowhere",)), *packed[1:]]
+
+    monkeypatch.setattr(executor, "pack", pack)  # else weights that are here would be needed
+    jobs = [lacking, good]
+    setting = stage.setting(tmp_path / "runs")
+    on_ray(None, 1)(jobs, setting, tell=stage.tell, stopping=lambda: False)
+    assert stage.last(lacking).state == "failed"
+    assert "a node lacks the weights nowhere" in stage.last(lacking).reason
+    assert stage.last(good).state == "done", stage.heard
 
 
 def test_the_torch_that_lies_there_would_have_been_imported(tmp_path):
@@ -93,7 +116,8 @@ def test_an_address_where_nobody_answers_is_refused_in_a_line(
     with pytest.raises(error, match=words) as raised:
         on_ray(address, 1)([], stage.setting(tmp_path), tell=no_telling, stopping=lambda: False)
     assert "\n" not in str(raised.value)
-    assert time.monotonic() - began < 10
+    if "invalid" not in address:  # how soon a name is known to be none is up to the network
+        assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(("device", "words"), [("cuda:1", "use --device cuda"), ("tpu", "use cpu")])

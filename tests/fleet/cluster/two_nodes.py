@@ -20,7 +20,7 @@ ENVIRONMENT = {
 """To be set before a cluster starts, with RAY_TMPDIR, a short path: where Ray writes."""
 
 
-def until(true: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until(true: Callable[[], Any], seconds: float = 180.0) -> Any:
     """Wait for something to be so."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
