@@ -38,6 +38,7 @@ from denoisebench.scoring.result import (
 )
 from denoisebench.scoring.weights import store
 from denoisebench.task import Task
+from denoisebench.training import checkpoint
 from denoisebench.training.device import Speedup
 from denoisebench.training.log import Reporter
 from denoisebench.training.loop import Diverged, Trained, train
@@ -225,11 +226,12 @@ def _score_network(
     evaluation = evaluated(bench, recipe.method, denoiser, stopping)
     write_evaluation(bench, folder, recipe.method, evaluation)
     best = None
-    if trained.best and trained.best["step"] < trained.steps:
-        _save_weights(folder / "best.safetensors", trained.best["weights"], recipe)
-        generator.load_state_dict(trained.best["weights"])
+    if trained.best and trained.best.step < trained.steps:
+        _save_weights(folder / "best.safetensors", trained.best.weights, recipe)
+        with checkpoint.fitting(folder / checkpoint.BEST):
+            generator.load_state_dict(trained.best.weights)
         again = evaluated(bench, f"{recipe.method}, best weights", denoiser, stopping)
-        step, psnr = trained.best["step"], trained.best["psnr"]
+        step, psnr = trained.best.step, trained.best.psnr
         best = Best(step=step, validation_psnr=psnr, metrics=again.metrics)
     status: Status = "diverged" if evaluation.failure else "done"
     result = _network_result(bench, recipe, trained, evaluation, status, evaluation.failure)

@@ -15,6 +15,7 @@ from denoisebench import atomic
 from denoisebench.bounded import refuse_bomb
 from denoisebench.errors import UsageError
 
+BEST = "best.pt"
 DESCRIPTION = "data.pkl"
 DESCRIPTION_AT_MOST = 2 << 20
 """Bytes of a checkpoint that say which tensors it has; 4,000 of them take 1,000,000."""
@@ -84,10 +85,28 @@ def checked(state: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-class _Best(BaseModel):
-    step: int
-    psnr: float
+class Best(BaseModel):
+    """Weights where they did best on validation slices, in a file of their own.
+
+    A second copy of a large network would be felt in memory, and in each checkpoint.
+    """
+
+    step: int = Field(ge=0, lt=2**63)
+    psnr: float = Field(allow_inf_nan=False)
     weights: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Best | None":
+        """Read a run's best weights onto the CPU; None where there are none.
+
+        Raises:
+            UsageError: the file is damaged or not one of ours.
+        """
+        path = folder / BEST
+        if not path.exists():
+            return None
+        with fitting(path):
+            return cls.model_validate(load(path, torch.device("cpu")), strict=True)
 
 
 class _Plain(BaseModel):
@@ -97,7 +116,6 @@ class _Plain(BaseModel):
     seconds: float = Field(ge=0, allow_inf_nan=False)
     reported: int = Field(ge=0, lt=2**63)
     reported_seconds: float = Field(ge=0, allow_inf_nan=False)
-    best: _Best | None
     health: dict[str, float | str | None] | None
     peak_memory: int | None
 

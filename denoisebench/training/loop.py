@@ -45,7 +45,7 @@ class Trained:
     """What came out: the generator that is to be scored, and what it cost.
 
     Attributes:
-        best: the same at the validation where it did best: step, PSNR in dB, weights.
+        best: the same at the validation where it did best.
         health: of the GAN at the last validation; see `health.Health`.
         peak_memory: see `device.peak_memory`.
     """
@@ -56,7 +56,7 @@ class Trained:
     images: int
     seconds: float
     status: Literal["done", "interrupted"]
-    best: dict[str, Any] | None = None
+    best: checkpoint.Best | None = None
     health: dict[str, Any] | None = None
     peak_memory: int | None = None
 
@@ -124,7 +124,7 @@ def train(
     )
 
     state: dict[str, Any] = {"step": 0, "seconds": 0.0, "reported": 0, "reported_seconds": 0.0}
-    state |= {"best": None, "health": None, "peak_memory": None}
+    state |= {"health": None, "peak_memory": None}
     sums = torch.zeros(len(objective.weights) + (critic is not None), device=device)
     each_sum = [*sums.unbind()]
     if resume:
@@ -135,17 +135,19 @@ def train(
             for optimiser, saved in zip(optimisers, state.pop("optimisers"), strict=True):
                 optimiser.load_state_dict(saved)
             sums.copy_(state.pop("sums"))
-            if state["best"]:  # a copy of the weights that needs no room on a GPU
-                best = state["best"]["weights"]
-                state["best"]["weights"] = {name: value.cpu() for name, value in best.items()}
         if world.writes:
             log.cut(folder / "log.jsonl", state["step"])
+    elif world.writes:
+        (folder / checkpoint.BEST).unlink(missing_ok=True)
 
     names = [*objective.weights, *(["critic"] if critic else [])]
     step: int = state["step"]
     began = time.monotonic() - state["seconds"]
     reported, reported_seconds = state["reported"], state["reported_seconds"]
-    best, health, peak_before = state["best"], state["health"], state["peak_memory"] or 0
+    health, peak_before = state["health"], state["peak_memory"] or 0
+    kept_best = checkpoint.Best.read(folder)
+    best_psnr = kept_best.psnr if kept_best else -math.inf
+    del kept_best
     saved_seconds, save_every = state["seconds"], CHECKPOINT_SECONDS
     validated = math.floor(VALIDATIONS * _progress(recipe, step, saved_seconds))
     generator.train()
@@ -174,11 +176,15 @@ def train(
                 world.align(*networks.values())
                 _raise_if_not_finite(checkpoint.totals(_weights(networks)), step)
                 psnr = _validate(averaged, multiple, dataset.val, task)
-                best = _better(best, averaged, psnr, step)
                 if critic:
                     health = examine(generator, critic, objective, dataset, task, recipe)
                 scores = {"validation PSNR": psnr, **(health or {})}
                 _raise_if_not_finite(scores.items(), step)
+                if psnr is not None and psnr > best_psnr:
+                    best_psnr = psnr
+                    if world.writes:
+                        found = {"step": step, "psnr": psnr, "weights": averaged.state_dict()}
+                        checkpoint.save(folder / checkpoint.BEST, found)
             validated = math.floor(VALIDATIONS * progress)
             speed = (step - reported) * recipe.batch / max(seconds - reported_seconds, 1e-9)
             rate = _learning_rate(recipe, progress)
@@ -203,7 +209,6 @@ def train(
                 "reported": reported,
                 "reported_seconds": reported_seconds,
                 "sums": sums,
-                "best": best,
                 "health": health,
                 "peak_memory": max((watching and peak_memory(device)) or 0, peak_before) or None,
                 "optimisers": [optimiser.state_dict() for optimiser in optimisers],
@@ -281,7 +286,7 @@ def train(
         images,
         seconds,
         status,  # type: ignore[arg-type]
-        best,
+        checkpoint.Best.read(folder) if world.writes else None,
         health,
         state["peak_memory"],
     )
@@ -332,21 +337,6 @@ def _validate(
 ) -> float | None:
     """Mean PSNR in dB on a few validation slices, spread over the split; None without any."""
     return float(np.mean([*_psnrs(generator, multiple, slices, task)])) if slices else None
-
-
-def _better(
-    best: dict[str, Any] | None, generator: Module, psnr: float | None, step: int
-) -> dict[str, Any] | None:
-    """Keep the weights where they did better on validation slices than any before."""
-    if psnr is None or math.isnan(psnr) or (best and best["psnr"] >= psnr):
-        return best
-    weights = best["weights"] if best else {}
-    for name, value in generator.state_dict().items():
-        if name in weights:
-            weights[name].copy_(value)  # a second copy of a large network would be felt
-        else:
-            weights[name] = value.detach().cpu().clone()
-    return {"step": step, "psnr": psnr, "weights": weights}
 
 
 def _psnrs(

@@ -73,7 +73,7 @@ def test_a_name_too_long_for_torchs_words_is_refused_before_it_looks(length, tmp
     "changes",
     [
         {"step": "three"}, {"step": -1}, {"step": 10**400}, {"seconds": float("nan")},
-        {"best": {"step": 1}}, {"health": 3}, {"generator": {}}, {"optimisers": []},
+        {"health": 3}, {"generator": {}}, {"optimisers": []},
         {"optimisers": [3]}, {"sums": torch.zeros(7)}, {"sums": None},
     ],
     ids=str,
@@ -82,6 +82,15 @@ def test_a_state_that_is_not_of_this_training_is_refused(changes, finished, tmp_
     training, state = finished
     checkpoint.save(tmp_path / "checkpoint.pt", {**state, **changes})
     with pytest.raises(UsageError, match="does not fit this recipe"):
+        train(*training, tmp_path, device=CPU, resume=True)
+
+
+@pytest.mark.parametrize("best", [{"step": 1}, {"step": 1, "psnr": "high", "weights": {}}, [3]])
+def test_best_weights_that_are_none_are_refused(best, finished, tmp_path):
+    training, state = finished
+    checkpoint.save(tmp_path / "checkpoint.pt", state)
+    checkpoint.save(tmp_path / checkpoint.BEST, best)
+    with pytest.raises(UsageError, match=r"best\.pt (does not fit|is not a checkpoint)"):
         train(*training, tmp_path, device=CPU, resume=True)
 
 

@@ -6,6 +6,7 @@ import torch
 
 from denoisebench.plugins.expression import resolve
 from denoisebench.task import load_task
+from denoisebench.training import checkpoint
 from denoisebench.training.health import Health, examine
 from denoisebench.training.loop import train
 from denoisebench.training.objective import Objective
@@ -124,10 +125,25 @@ def test_the_best_weights_are_kept_beside_the_last(catalogue, dataset, tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     psnrs = {line["step"]: line["validation_psnr"] for line in lines if line["validation_psnr"]}
     assert trained.best is not None
-    assert trained.best["psnr"] == max(psnrs.values())
-    assert psnrs[trained.best["step"]] == trained.best["psnr"]
+    assert trained.best.psnr == max(psnrs.values())
+    assert psnrs[trained.best.step] == trained.best.psnr
     assert max(psnrs, key=psnrs.__getitem__) < 20, "it should not end at its best"
     last = trained.generator.state_dict()
-    assert any(not torch.equal(trained.best["weights"][name], last[name]) for name in last)
-    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert saved["best"]["step"] == trained.best["step"]
+    assert any(not torch.equal(trained.best.weights[name], last[name]) for name in last)
+    again = train(
+        recipe, dataset, TASK, catalogue, tmp_path, device=torch.device("cpu"), resume=True
+    )
+    assert again.best.step == trained.best.step
+    assert not checkpoint.load(tmp_path / "checkpoint.pt", torch.device("cpu")).keys() & {"best"}
+
+
+def test_best_weights_of_an_earlier_training_are_not_taken_for_those_of_this(
+    catalogue, dataset, tmp_path
+):
+    planned = plan(catalogue, generator="tiny", loss="l1", steps=4, batch=2, patch=16)
+    recipe = planned.recipe(TASK, dataset)
+    stale = {"step": 1, "psnr": 99.0, "weights": {}}
+    checkpoint.save(tmp_path / checkpoint.BEST, stale)
+    trained = train(recipe, dataset, TASK, catalogue, tmp_path, device=torch.device("cpu"))
+    assert trained.best.psnr < 99
+    assert trained.best.weights

@@ -30,6 +30,7 @@ from denoisebench.task import load_task
 FILES = (
     "recipe.toml",
     "log.jsonl",
+    "best.pt",
     "checkpoint.pt",
     "model.safetensors",
     "best.safetensors",
@@ -38,9 +39,9 @@ FILES = (
     "preview.png",
     "result.json",
 )
-"""What a run folder has, in the order of arrival: a log is never behind its checkpoint, and a
-result means that the rest is there."""
-UNFINISHED = FILES[:3]
+"""What a run folder has, in the order of arrival: log and best weights are never behind the
+checkpoint, and a result means that the rest is there."""
+UNFINISHED = FILES[:4]
 """What a run needs to go on elsewhere."""
 TRACKED = re.compile(r"(tensorboard|wandb)(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}){1,6}")
 """Names of what trackers write into a run folder."""

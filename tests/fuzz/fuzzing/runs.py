@@ -168,7 +168,7 @@ def checkpoint_seeds(folder: Path) -> list[bytes]:
     weights = network.state_dict()
     state = {
         "step": 3, "seconds": 1.5, "reported": 2, "reported_seconds": 1.0, "sums": torch.zeros(2),
-        "best": {"step": 2, "psnr": 20.0, "weights": weights}, "health": None, "peak_memory": 9,
+        "health": None, "peak_memory": 9,
         "generator": weights, "averaged": weights, "optimisers": [optimiser.state_dict()],
     }  # fmt: skip
     checkpoint.save(folder / "checkpoint.pt", state)
