@@ -150,7 +150,9 @@ def test_what_trackers_wrote_travels_but_for_links(tmp_path):
     assert freight.names_in(home) == names
 
 
-def test_what_trackers_wrote_earlier_goes_when_all_of_a_run_is_there_and_nothing_else_does(tmp_path):
+def test_what_trackers_wrote_earlier_goes_when_all_of_a_run_is_there_and_nothing_else_does(
+    tmp_path,
+):
     old, new = "tensorboard/events.out.tfevents.1", "tensorboard/events.out.tfevents.2"
     (tmp_path / "tensorboard").mkdir()
     for name in (old, "log.jsonl", "audit.json", "tensorboard/.kept"):
