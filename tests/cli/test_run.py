@@ -38,7 +38,7 @@ def test_a_run_trains_scores_and_prints_the_board(denoisebench, plugin, tiny_ct)
         assert method in answer.out
     assert "non-commercial" in answer.out
     files = {path.name for path in the_run().iterdir() if not path.name.startswith(".")}
-    assert files == {"recipe.toml", "log.jsonl", "checkpoint.pt", "model.safetensors",
+    assert files == {"recipe.toml", "log.jsonl", "checkpoint.pt", "best.pt", "model.safetensors",
                      "result.json", "scores.csv", "preview.png", "environment.json"}  # fmt: skip
 
 
@@ -217,9 +217,9 @@ def test_the_leaderboard_prints_every_format(fast, denoisebench):
 
 @pytest.fixture
 def start(plugin, tiny_ct, tiny_task, tmp_path):
-    """Start a run of 4000 steps in a process of its own: (folder of runs, *words) → process."""
+    """Start a run of 12,000 steps in a process of its own: (folder of runs, *words) → process."""
     words = ["run", "--gen", "tiny", "--loss", "l1", "--batch", "2", "--patch", "32", "--steps",
-             "4000", "--plugin", plugin, "--task", tiny_task, "--data", tiny_ct]  # fmt: skip
+             "12000", "--plugin", plugin, "--task", tiny_task, "--data", tiny_ct]  # fmt: skip
     environment = {**os.environ, "DENOISEBENCH_HOME": str(tmp_path / "home")}
 
     def start(runs, *more):
@@ -276,4 +276,4 @@ def test_a_run_killed_at_once_ends_with_the_weights_of_an_undisturbed_one(start,
     assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     steps = [json.loads(line)["step"] for line in (folder / "log.jsonl").read_text().splitlines()]
     assert steps == sorted(set(steps))
-    assert steps[-1] == 4000
+    assert steps[-1] == 12_000

@@ -34,6 +34,8 @@ def break_resuming(what: str) -> None:
 
     def load(path: Path, device: torch.device) -> dict:
         state = really(path, device)
+        if path.name == checkpoint.BEST:
+            return state
         if what == "optimiser":
             for optimiser in state["optimisers"]:
                 optimiser["state"] = {}
