@@ -15,9 +15,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from denoisebench.errors import UsageError
 
-PATIENCE = timedelta(
-    days=1
-)  # the others wait while the first scores baselines; a lost one is noticed
+PATIENCE = timedelta(days=1)
+"""The others wait while the first scores baselines; one that ends is noticed at once."""
 
 
 class Lost(RuntimeError):
