@@ -22,7 +22,7 @@ run: setup ## train the 2017 system on the embedded phantom, score it beside BM3
 	$(BIN)/denoisebench run --gen unet7 --loss cgan+l1
 
 test: setup ## the tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadgroup --max-worker-restart 0
 
 lint: $(VENV)/.installed ## style, types, direction of imports
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Ray on this machine alone: `--jobs N`."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,11 @@ from denoisebench.scoring.result import read_result
 pytestmark = pytest.mark.xdist_group("ray")  # two at a time would wait for each other's cores
 
 DRIVER = Path(__file__).with_name("small_jobs.py")
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="no test runs beside it")
+def test_tests_with_ray_run_one_after_the_other(request):
+    assert request.node.nodeid.endswith("@ray")
 
 
 def no_telling(news):

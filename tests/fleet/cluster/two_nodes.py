@@ -4,6 +4,7 @@ They share no disk with a driver that reaches its runs folder by `/proc/self/cwd
 process elsewhere; each node has a folder of its own for temporary files.
 """
 
+import secrets
 import signal
 import time
 from collections.abc import Callable
@@ -16,6 +17,9 @@ import psutil
 ENVIRONMENT = {
     "RAY_memory_monitor_refresh_ms": "0",  # others use this machine's memory
     "RAY_USAGE_STATS_ENABLED": "0",
+    # A process keeps the secret of the first cluster it was in, and would refuse calls without it.
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
 }
 """To be set before a cluster starts, with RAY_TMPDIR, a short path: where Ray writes."""
 
