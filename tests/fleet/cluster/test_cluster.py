@@ -114,7 +114,7 @@ def test_a_sweep_that_is_stopped_leaves_checkpoints_at_home_and_goes_on_without_
     assert stage.last(job).state == "done"
     first, second = stage.sessions(job)
     assert first + second == list(range(120))
-    assert scratch_of(nodes) == litter
+    assert scratch_of(nodes) <= litter  # what a killed one left goes when the next comes there
 
 
 def test_jobs_of_a_driver_that_was_killed_end_and_the_next_goes_on(stage, own_runs, nodes):
