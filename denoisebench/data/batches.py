@@ -85,14 +85,19 @@ class Batches:
 
     def _cut(self, first: int) -> dict[int, Tensor]:
         """Cut the crops of a step, or of several small ones, in grey levels."""
-        facts = {"seed": self._seed, "batch": self._batch, "patch": self._patch}
-        made: dict[int, Tensor] = {}
-        for step in range(first, first + self._steps):
-            grey = crops(self._slices, self._task, **facts, step=step, rows=self._rows)
-            made[step] = torch.from_numpy(grey)
-            if self._device.type == "cuda":
-                made[step] = made[step].pin_memory()
-        return made
+        cut = crops(
+            self._slices,
+            self._task,
+            seed=self._seed,
+            step=first,
+            batch=self._batch,
+            patch=self._patch,
+            rows=self._rows,
+            steps=self._steps,
+        )
+        grey = torch.from_numpy(cut)
+        grey = grey.pin_memory() if self._device.type == "cuda" else grey
+        return dict(enumerate(grey.chunk(self._steps), first))
 
     def _noisy(self, clean: Tensor, step: int) -> Tensor:
         source = torch.Generator(clean.device).manual_seed(noise_seed(self._seed, step))

@@ -1,8 +1,9 @@
 """The crops of step n: a function of (seed, n) alone, so that a resumed run needs no state."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +12,26 @@ from denoisebench.data.scan import Slice
 from denoisebench.task import Task
 
 _ORDER, _CROP, _NOISE = range(3)  # what a stream of random words is for
+_TURNS = (
+    (False, 1, 1),
+    (True, -1, 1),
+    (False, -1, -1),
+    (True, 1, -1),
+    (False, 1, -1),
+    (True, -1, -1),
+    (False, -1, 1),
+    (True, 1, 1),
+)
+"""Of each turn, whether rows become columns, and which way both then run."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a crop is: its slice, two random words for its corner, and one of eight turns.
+class Place(NamedTuple):
+    """Where a crop is: its slice's number, two random words for its corner, and one of eight turns.
 
     Turns 0-3 are quarter turns to the left; with 4 the crop is mirrored after them.
     """
 
-    index: int
+    number: int
     top: int
     left: int
     turn: int
@@ -73,26 +84,30 @@ def crops(
     batch: int,
     patch: int,
     rows: range | None = None,
+    steps: int = 1,
 ) -> NDArray[np.float32]:
-    """Cut the clean crops of a step.
+    """Cut the clean crops of a step, or of several.
 
     Args:
         slices: of the train split.
         task: whose window is applied.
         seed, step, batch, rows: see `places`.
         patch: side of the crops.
+        steps: how many, from that one.
     Returns:
-        (batch or rows, 1, patch, patch) float32 grey levels. Slices smaller than a crop are
-        reflected.
+        (steps * (batch or rows), 1, patch, patch) float32 grey levels. Slices smaller than a crop
+        are reflected.
     """
-    wanted = range(batch) if rows is None else rows
-    result = np.empty((len(wanted), 1, patch, patch), dtype=np.int16)
-    chosen = places(len(slices), seed=seed, step=step, batch=batch, rows=rows)
-    for crop, place in zip(result, chosen, strict=True):
-        hu = at_least(slices[place.index].hu, patch)
+    wanted = steps * len(range(batch) if rows is None else rows)
+    result = np.empty((wanted, 1, patch, patch), dtype=np.int16)
+    facts: dict[str, Any] = {"seed": seed, "batch": batch, "rows": rows}
+    each = (places(len(slices), **facts, step=number) for number in range(step, step + steps))
+    for crop, place in zip(result, chain.from_iterable(each), strict=True):
+        hu = at_least(slices[place.number].hu, patch)
         y, x = place.corner(hu.shape, patch)
-        turned = np.rot90(hu[y : y + patch, x : x + patch], place.turn % 4)
-        crop[0] = turned[:, ::-1] if place.turn & 4 else turned
+        transposed, rows_by, columns_by = _TURNS[place.turn]
+        straight = hu[y : y + patch, x : x + patch]
+        crop[0] = (straight.T if transposed else straight)[::rows_by, ::columns_by]
     return _levels(task).take(result, mode="wrap")
 
 

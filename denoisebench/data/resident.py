@@ -65,7 +65,7 @@ class Resident:
 
     def _walk(self, place: Place) -> tuple[int, int, int]:
         """Where a crop's first pixel is, and how far it is to the next one down and across."""
-        height, width = self._shapes[place.index]
+        height, width = self._shapes[place.number]
         top, left = place.corner((height, width), self._patch)
         last = self._patch - 1
         # Of the pixel at row i and column j of the turned crop: its place in the slice is
@@ -78,4 +78,4 @@ class Resident:
         ][place.turn % 4]
         if place.turn & 4:
             first, across = first + last * across, -across
-        return int(self._starts[place.index]) + top * width + left + first, down, across
+        return int(self._starts[place.number]) + top * width + left + first, down, across

@@ -89,8 +89,9 @@ def fresh_noise(
 
     shape = (batch or len(clean), task.noise.channels, *clean.shape[2:])
     deviates = torch.randn(shape, generator=generator, device=clean.device, dtype=clean.dtype)
-    mine = deviates[rows.start : rows.stop] if rows else deviates
-    copies = clean + task.channel_sigma * mine
+    if rows and len(rows) < len(deviates):
+        deviates = deviates[rows.start : rows.stop]
+    copies = torch.add(clean, deviates, alpha=task.channel_sigma)
     if task.noise.eight_bit:
         copies = copies.round().clamp(0, PEAK)
     return copies if task.noise.channels == 1 else copies.mean(dim=1, keepdim=True)

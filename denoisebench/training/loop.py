@@ -106,7 +106,8 @@ def train(
         critic = build(part).to(device, memory_format=layout(device))
     # Lists, since a network looks for its parameters for as long as a small one's step takes.
     averages: list[Tensor] = [*averaged.parameters()]
-    weights = [weight.detach() for weight in generator.parameters()]
+    playing = [*generator.parameters()]
+    weights = [weight.detach() for weight in playing]
     kept = [*zip(averaged.buffers(), generator.buffers(), strict=True)]
     judging = [*critic.parameters()] if critic else []
     optimisers = [_adam(network, recipe) for network in (generator, critic) if network]
@@ -228,8 +229,8 @@ def train(
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         shares = [each.chunk(parts) for each in batches[step]]
         seed = noise_seed(recipe.seed, step) + parts * world.rank
+        _forget_gradients(playing, judging)
         for optimiser in optimisers:
-            optimiser.zero_grad()
             for group in optimiser.param_groups:
                 group["lr"] = _learning_rate(recipe, progress)
         reals: list[Tensor | None] = [None] * parts
@@ -250,7 +251,7 @@ def train(
                 judged = [*penalties.values(), loss.detach()]
                 torch._foreach_add_(each_sum[-len(judged) :], judged, alpha=1 / parts)
             optimisers[1].step()
-            optimisers[1].zero_grad()  # they would stand beside the generator's
+            _forget_gradients(judging)  # they would stand beside the generator's
             _require_gradients(judging, False)  # its gradients are of no use to the generator
 
         # ---- Improve the generator -----------------------------------------------------------
@@ -320,6 +321,13 @@ def _learning_rate(recipe: Recipe, progress: float) -> float:
 def _part(value: Tensor, parts: int) -> Tensor:
     """What a mean over one of several equal parts adds to that over the whole."""
     return value / parts if parts > 1 else value
+
+
+def _forget_gradients(*networks: Sequence[Tensor]) -> None:
+    """Do what `zero_grad` does, which on a small network takes 2 % of a step."""
+    for parameters in networks:
+        for parameter in parameters:
+            parameter.grad = None
 
 
 def _require_gradients(parameters: Sequence[Tensor], wanted: bool) -> None:

@@ -22,7 +22,7 @@ SMALL = "resunet(width=8, blocks=1)"
 CASES: dict[str, dict[str, Any]] = {
     "unet7 cgan": {"generator": "unet7", "loss": "cgan+l1", "patch": 256, "steps": 40},
     "small cgan": {"generator": SMALL, "loss": "cgan+l1", "patch": 64, "steps": 300},
-    "small l1": {"generator": SMALL, "loss": "l1", "patch": 64, "steps": 300},
+    "small l1": {"generator": SMALL, "loss": "l1", "patch": 64, "steps": 2000},
 }
 BATCH = 2
 OVERHEAD, DATA_SHARE, MEMORY = 1.03, 0.02, 1.10

@@ -80,7 +80,8 @@ def by_turns(
     def cut(*given: Any, **named: Any) -> NDArray[np.float32]:
         began = time.perf_counter()
         cropped = crops(*given, **named)
-        seconds[WAITING].append(time.perf_counter() - began)
+        took = time.perf_counter() - began
+        seconds[WAITING] += [took / named["steps"]] * named["steps"]
         return cropped
 
     def between() -> bool:
