@@ -26,6 +26,7 @@ OPTION_PANELS = {
         "--accumulate",
         "--patch",
         "--lr",
+        "--gan-after",
         "--seed",
         "--device",
         "--speedup",
@@ -63,6 +64,8 @@ OPTION_PANELS = {
 )
 @click.option("--patch", type=int, help="Side of a crop in pixels.")
 @click.option("--lr", type=float, help="Learning rate of both networks.")
+@click.option("--gan-after", type=float, metavar="SHARE",
+              help="Of the budget, first without the GAN terms.")  # fmt: skip
 @click.option("--seed", type=int, help="Of weights, crops and training noise.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
 @click.option("--speedup", type=click.Choice(["none", "compile", "graphs"]), default="none",
@@ -90,6 +93,7 @@ def run(
     accumulate: int | None,
     patch: int | None,
     lr: float | None,
+    gan_after: float | None,
     seed: int | None,
     device: str,
     speedup: "Speedup",
@@ -109,10 +113,12 @@ def run(
     if sum(value is not None for value in budget.values()) > 1:
         raise UsageError("give one of --minutes, --steps, --epochs")
     choices = {**budget, "batch": batch, "patch": patch, "learning_rate": lr, "seed": seed}
+    choices["gan_after"] = gan_after or None
     choices["accumulate"] = accumulate if accumulate != 1 else None
     if baseline is not None:
         given = {"--gen": gen, "--loss": loss, "--disc": disc, "--lr": lr, "--batch": batch,
-                 "--patch": patch, "--seed": seed, "--accumulate": accumulate}  # fmt: skip
+                 "--patch": patch, "--seed": seed, "--accumulate": accumulate,
+                 "--gan-after": gan_after}  # fmt: skip
         given |= {f"--{name}": value for name, value in budget.items()}
         given["--twin"] = twin or None
         given["--track"] = " ".join(track) or None

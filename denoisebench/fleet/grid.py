@@ -61,7 +61,7 @@ class Grid(BaseModel):
         twin: with each GAN, the same training without it.
         preset: where the defaults come from.
         minutes, steps, epochs: the budget of each run.
-        batch, accumulate, patch, lr: see the options of `denoisebench run`.
+        batch, accumulate, patch, lr, gan_after: see the options of `denoisebench run`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -79,6 +79,7 @@ class Grid(BaseModel):
     accumulate: int | None = None
     patch: Wholes | None = Several
     lr: Numbers | None = Several
+    gan_after: float | None = None
 
     @property
     def size(self) -> int:
@@ -185,6 +186,7 @@ def _combined(grid: Grid, catalogue: Catalogue) -> Iterator[Plan]:
             accumulate=grid.accumulate if grid.accumulate != 1 else None,
             patch=patch,
             learning_rate=rate,
+            gan_after=None if aimless else grid.gan_after or None,
             **{name: getattr(grid, name) for name in BUDGETS},
         )
         if grid.twin and planned.twin:

@@ -26,6 +26,7 @@ VARYING = (
     "minutes",
     "batch",
     "accumulate",
+    "gan_after",
     "patch",
     "learning_rate",
     "schedule",

@@ -151,6 +151,7 @@ def train(
     del kept_best
     saved_seconds, save_every = state["seconds"], CHECKPOINT_SECONDS
     validated = math.floor(VALIDATIONS * _progress(recipe, step, saved_seconds))
+    begun = critic is not None and _gan_begun(recipe, _progress(recipe, step - 1, saved_seconds))
     generator.train()
     player = world.shared(generator, device)
     play = Fast(player, speedup, note)
@@ -177,7 +178,7 @@ def train(
                 world.align(*networks.values())
                 _raise_if_not_finite(checkpoint.totals(_weights(networks)), step)
                 psnr = _validate(averaged, multiple, dataset.val, task)
-                if critic:
+                if critic and begun:
                     health = examine(generator, critic, objective, dataset, task, recipe)
                 scores = {"validation PSNR": psnr, **(health or {})}
                 _raise_if_not_finite(scores.items(), step)
@@ -190,6 +191,8 @@ def train(
             speed = (step - reported) * recipe.batch / max(seconds - reported_seconds, 1e-9)
             rate = _learning_rate(recipe, progress)
             losses = dict(zip(names, means, strict=True))
+            if critic and not begun:
+                losses = {name: losses[name] for name in objective.alone}
             state_of_game = health if validating else None
             record = log.Record(step, progress, seconds, rate, speed, losses, psnr, state_of_game)
             if world.writes:
@@ -237,7 +240,8 @@ def train(
         output = None
 
         # ---- Judge real and fake -------------------------------------------------------------
-        if critic:
+        begun = critic is not None and _gan_begun(recipe, progress)
+        if critic and begun:
             _require_gradients(judging, True)
             for number, (clean, noisy) in enumerate(zip(*shares, strict=True)):
                 reseed(device, seed + number)  # dropout
@@ -261,12 +265,13 @@ def train(
                     if output is None or parts > 1:
                         reseed(device, seed + number)
                         output = play(noisy)
-                    fake = look(output, noisy) if critic else None
+                    fake = look(output, noisy) if begun else None
                 terms = objective.generator_terms(output, clean, fake, reals[number])
                 batches.begin(step + 1)
                 _part(objective.total(terms), parts).backward()  # type: ignore[no-untyped-call]
             values = [value.detach() for value in terms.values()]
-            torch._foreach_add_(each_sum[: len(values)], values, alpha=1 / parts)
+            first = 1 if critic and not begun else 0  # where terms stand: the GAN's first
+            torch._foreach_add_(each_sum[first : first + len(values)], values, alpha=1 / parts)
         if not cuda:  # on a GPU this would wait for it each step; there the report looks
             _raise_if_not_finite(zip(names, world.mean(sums).tolist(), strict=True), step + 1)
         optimisers[0].step()
@@ -305,6 +310,11 @@ def _progress(recipe: Recipe, step: int, seconds: float) -> float:
         return min(1.0, step / recipe.steps)
     assert recipe.minutes is not None
     return min(1.0, seconds / (60 * recipe.minutes))
+
+
+def _gan_begun(recipe: Recipe, progress: float) -> bool:
+    """Whether GAN terms count at this share of the budget."""
+    return progress >= (recipe.gan_after or 0)
 
 
 def _learning_rate(recipe: Recipe, progress: float) -> float:

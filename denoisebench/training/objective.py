@@ -53,6 +53,11 @@ class Objective:
         return self._adversarial[0] if self._adversarial else None
 
     @property
+    def alone(self) -> list[str]:
+        """Labels of the terms that need no discriminator."""
+        return [*self._pixel]
+
+    @property
     def boundary(self) -> float | None:
         """The logit between fake and real, where the GAN term names one."""
         return getattr(self._adversarial[1], "boundary", None) if self._adversarial else None

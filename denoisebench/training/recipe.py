@@ -39,6 +39,8 @@ class Optimisation(BaseModel):
         seed: of weights, crops and training noise.
         accumulate: parts of a batch that are worked on one after another, for a batch that does not
             fit into memory; None for one.
+        gan_after: share of the budget during which the generator learns without the GAN terms, and
+            the critic not at all, as in ESRGAN (arXiv:1809.00219, section 4.1); None for 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -56,6 +58,7 @@ class Optimisation(BaseModel):
     ema: float = Field(default=0.999, ge=0, lt=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
     accumulate: int | None = Field(default=None, ge=2)
+    gan_after: float | None = Field(default=None, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _one_budget(self) -> "Optimisation":
@@ -183,7 +186,8 @@ class Plan:
             return None
         if len(left) == 1:
             left = (replace(left[0], weight=1.0),)
-        return replace(self, discriminator=None, losses=left)
+        settings = self.settings.model_copy(update={"gan_after": None})
+        return replace(self, discriminator=None, losses=left, settings=settings)
 
     def recipe(self, task: Task, dataset: "DataSet") -> Recipe:
         """Tie it to what it is trained on; epochs become steps."""
@@ -243,6 +247,13 @@ def plan(
         )
     chosen = {key: value for key, value in choices.items() if value is not None}
     settings = _settings(base, generating, chosen)
+    if critic is None and settings.gan_after is not None:
+        if "gan_after" in chosen:
+            raise UsageError(
+                f"nothing comes after: {canonical(losses)!r} has no GAN term; add one such as cgan "
+                "to --loss, or leave out --gan-after"
+            )
+        settings = settings.model_copy(update={"gan_after": None})
     return Plan(generating, critic, losses, settings, Path(preset).stem)
 
 
