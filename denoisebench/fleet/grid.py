@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -93,7 +93,7 @@ class Sweep(Grid):
 
     Attributes:
         data, task: as in `denoisebench run`.
-        plugin: files with plug-ins; relative paths start at the sweep's file.
+        plugin: files with plug-ins; relative paths, of presets too, start at the sweep's file.
         baseline: expressions of baselines that are scored as well.
         track: names of trackers.
         grid: several grids; without any, the sweep's own lists are one.
@@ -115,6 +115,7 @@ class Sweep(Grid):
         return tuple(Grid(**_over(own, table)) for table in self.grid)
 
 
+Lists = TypeVar("Lists", bound=Grid)
 _AXES = Grid.model_fields.keys()
 
 
@@ -133,7 +134,16 @@ def read_sweep(path: Path) -> Sweep:
     """
     sweep = tomlfile.read(path, Sweep)
     plugins = tuple(str(path.parent / name) for name in sweep.plugin)
-    return sweep.model_copy(update={"plugin": plugins} if plugins else {})
+    grids = sweep.grid and tuple(_beside(path, grid) for grid in sweep.grid)
+    own = _beside(path, sweep)
+    return own.model_copy(update={"plugin": plugins, "grid": grids})
+
+
+def _beside(path: Path, grid: Lists) -> Lists:
+    """Let a preset's file stand beside the sweep's."""
+    if not grid.preset.endswith(".toml"):
+        return grid
+    return grid.model_copy(update={"preset": str(path.parent / grid.preset)})
 
 
 def expand(sweep: Sweep, catalogue: Catalogue) -> list[Plan]:

@@ -6,6 +6,7 @@ from denoisebench import tomlfile
 from denoisebench.errors import UsageError
 from denoisebench.fleet.grid import Sweep, expand, read_sweep
 from denoisebench.plugins.expression import canonical
+from denoisebench.home import registry_folder
 from denoisebench.plugins.find import find
 
 CATALOGUE = find()
@@ -92,6 +93,17 @@ def test_tables_inherit_what_stands_above_them_and_a_budget_takes_anothers_place
     ]
     assert (found["dncnn · mse @ 5"].steps, found["dncnn · mse @ 5"].minutes) == (40, None)
     assert found["resunet · l1 @ 0"].minutes == 3
+
+
+def test_presets_stand_beside_the_file(tmp_path, monkeypatch):
+    (tmp_path / "sweeps").mkdir()
+    quick = (registry_folder() / "presets" / "quick.toml").read_text()
+    (tmp_path / "sweeps" / "mine.toml").write_text(quick.replace("1e-3", "2e-3"))
+    path = tmp_path / "sweeps" / "sweep.toml"
+    path.write_text('preset = "mine.toml"\nloss = "l1"\n[[grid]]\n[[grid]]\npreset = "quick"')
+    monkeypatch.chdir(tmp_path)
+    found = [one.settings.learning_rate for one in expand(read_sweep(path), CATALOGUE)]
+    assert found == [2e-3, 1e-3]
 
 
 def test_baselines_alone_train_nothing():
