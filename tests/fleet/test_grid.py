@@ -5,8 +5,8 @@ import pytest
 from denoisebench import tomlfile
 from denoisebench.errors import UsageError
 from denoisebench.fleet.grid import Sweep, expand, read_sweep
-from denoisebench.plugins.expression import canonical
 from denoisebench.home import registry_folder
+from denoisebench.plugins.expression import canonical
 from denoisebench.plugins.find import find
 
 CATALOGUE = find()

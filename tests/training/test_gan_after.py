@@ -1,5 +1,9 @@
 """A GAN whose terms join late: until then it is its twin."""
 
+import math
+from functools import partial
+from itertools import count
+
 import pytest
 import torch
 
@@ -23,14 +27,18 @@ def trained(catalogue, dataset, tmp_path):
     def trained(planned, name, *stops):
         recipe, folder = planned.recipe(TASK, dataset), tmp_path / name
         folder.mkdir()
-        for sitting, stop in enumerate((*stops, None)):
-            turns = iter(range(100))
-            begun = stops[sitting - 1] if sitting else 0
+        steps = count()
+        for sitting, stop in enumerate((*stops, math.inf)):
             train(recipe, dataset, TASK, catalogue, folder, device=CPU, resume=sitting > 0,
-                  stopping=lambda: stop is not None and begun + next(turns) >= stop)  # fmt: skip
+                  stopping=partial(reached, steps, stop))  # fmt: skip
         return checkpoint.load(folder / "checkpoint.pt", CPU), log.read(folder / "log.jsonl")
 
     return trained
+
+
+def reached(steps, stop):
+    """Whether so many steps were asked for."""
+    return next(steps) >= stop
 
 
 def same(one, other):
