@@ -131,10 +131,10 @@ def sweep(
         if dry_run:
             return print_plan(todo, standings, as_json)
         setting = Setting(
-            data=_anywhere(data),
+            data=data,
             data_digest=dataset.digest,
             split_digest=dataset.split_digest,
-            task=_anywhere(task),
+            task=task,
             plugins=tuple(path.resolve() for path in plugins),
             device=device,
             track=track,
@@ -201,10 +201,3 @@ def _on_ray(address: str | None, jobs: int | None, device: str) -> "Executor | N
     ray.refuse(address, device)
     executor: Executor = ray.on_ray(address, jobs)
     return executor
-
-
-def _anywhere(name: str) -> str:
-    """Spell a file or folder so that another process finds it; names stay as they are."""
-    path = Path(name).expanduser()
-    named = name == DATA or not (path.is_dir() or path.suffix == ".toml")
-    return name if named else str(path.resolve())
