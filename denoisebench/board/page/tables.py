@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
+from denoisebench.board.blends import Way, from_first
 from denoisebench.board.board import Board, Row
+from denoisebench.board.render import frame
 from denoisebench.board.render.frame import seeds
 from denoisebench.board.render.numbers import DECIMALS, MISSING, count, rounded
+from denoisebench.board.render.plain import plain
 from denoisebench.scoring.result import MetricResult
 from denoisebench.scoring.statistics import Difference
 
@@ -44,7 +47,7 @@ class Line:
         group: number of its tie group: no row of it shares a rank with one of another group.
         seeds: how many trainings stand behind it and how much they differ; empty for one.
         href: of the run's page, the first one's where there are several seeds.
-        kind: "network", "gan" or "baseline".
+        kind: "network", "gan", "blend" or "baseline".
         status: why it has no rank, "done" otherwise.
     """
 
@@ -74,7 +77,7 @@ class People:
     """What a table must know of rows beside their results.
 
     Attributes:
-        kind: "network", "gan" or "baseline".
+        kind: "network", "gan", "blend" or "baseline".
         href: of a row's page.
     """
 
@@ -110,6 +113,32 @@ def differences(board: Board, people: People) -> Table | None:
         return [difference_cell(row.versus.get(name), unit) for name in others]
 
     return _table(board, people, columns, cells, [row for row in board.rows if row.rank])
+
+
+def between(board: Board, way: Way) -> frame.Table:
+    """Build the table of the points between two networks: scores, and what they gain and lose."""
+    compared = list(dict.fromkeys(filter(None, (board.ranked_by, way.perception))))
+    columns = [_metric_column(board, name) for name in board.metrics]
+    header = ["network", *(f"{each.name} {each.unit} {each.arrow}" for each in columns)]
+    header += [f"{name} minus first" for name in compared]
+    lines = []
+    for point in way.points:
+        result = point.row.result
+        name = result.method if result.blend is None else f"w = {point.weight:g}"
+        cells = [metric_cell(result.metrics.get(each), interval=True) for each in board.metrics]
+        cells += [
+            difference_cell(from_first(way, point, each), _metric_column(board, each).unit)
+            for each in compared
+        ]
+        lines.append((plain(name), *(_on_a_line(cell) for cell in cells)))
+    title = f"Points from {way.title}"
+    return frame.Table(
+        plain(title), tuple(plain(" ".join(h.split())) for h in header), tuple(lines)
+    )
+
+
+def _on_a_line(cell: Cell) -> str:
+    return plain(f"{cell.text} {cell.interval}".replace("\n", ", ").strip())
 
 
 def _table(
