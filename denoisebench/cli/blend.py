@@ -12,6 +12,7 @@ from denoisebench.errors import UsageError
 
 if TYPE_CHECKING:
     from denoisebench.cli.progress import Display
+    from denoisebench.plugins.find import Catalogue
     from denoisebench.scoring.blend.pair import Pair
     from denoisebench.scoring.blend.points import Point
     from denoisebench.scoring.run import Bench
@@ -77,8 +78,8 @@ def blend(
     """
     if steps is not None and weights is not None:
         raise UsageError("give one of --steps, --weights")
-    if plot is not None and plot.suffix not in DRAWN:
-        raise UsageError(f"--plot writes .png or .svg, got {plot.name!r}")
+    if plot is not None and (plot.suffix not in DRAWN or not plot.parent.is_dir()):
+        raise UsageError(f"--plot writes a .png or .svg into a folder, got {str(plot)!r}")
     chosen = _read(weights) if weights is not None else _spaced(steps or 5)
 
     from denoisebench.plugins.expression import resolve
@@ -89,11 +90,7 @@ def blend(
         (part,) = resolve(choose, "metric", catalogue)
         choose = part.text
 
-    from denoisebench.scoring.blend.pair import paired
-    from denoisebench.scoring.opened import find_run, open_run
-
-    ends = [open_run(find_run(name, runs), catalogue, task) for name in (first, second)]
-    pair = paired(ends[0], ends[1], catalogue)
+    pair = _pair((first, second), runs, catalogue, task)
     _refuse(pair, choose, plot)
 
     from denoisebench.cli.progress import Display
@@ -122,6 +119,15 @@ def blend(
     else:
         _print(pair, points, best)
     return 0 if all(point.result.status == "done" for point in points) else 1
+
+
+def _pair(names: tuple[str, str], runs: Path, catalogue: "Catalogue", task: str | None) -> "Pair":
+    """Open both runs; no weights are loaded yet."""
+    from denoisebench.scoring.blend.pair import paired
+    from denoisebench.scoring.opened import find_run, open_run
+
+    first, second = (open_run(find_run(name, runs), catalogue, task) for name in names)
+    return paired(first, second, catalogue)
 
 
 def _refuse(pair: "Pair", choose: str | None, plot: Path | None) -> None:
