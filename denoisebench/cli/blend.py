@@ -251,7 +251,7 @@ def _print(pair: "Pair", points: "Sequence[Point]", best: dict[str, Any] | None)
                 if found.lo is not None and found.hi is not None:
                     ends = (rounded(end, found.unit) for end in (found.lo, found.hi))
                     cells[-1] += f" [{', '.join(ends)}]"
-        end = {0: " = FIRST", 1: " = SECOND"}.get(point.weight, "")
+        end = {0.0: " = FIRST", 1.0: " = SECOND"}.get(point.weight, "")
         mark = " *" if best and best["w"] == point.weight else ""
         status = "" if point.result.status == "done" else f" {point.result.status}"
         told = f"{point.folder.name}{end}{status}{mark}"
