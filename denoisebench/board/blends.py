@@ -1,12 +1,13 @@
 """Ways between two networks: rows whose weights lie between theirs, in order, with both ends."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from denoisebench.board.board import Board, Row
 from denoisebench.board.compare import patient_means
+from denoisebench.board.seeds import nested
 from denoisebench.scoring.result import MetricResult
 from denoisebench.scoring.statistics import Difference, difference
 from denoisebench.training.recipe import Blend, Parent
@@ -85,10 +86,17 @@ def _way(board: Board, inner: dict[float, Row]) -> Way:
 def _end(board: Board, blends: Sequence[Blend], place: int) -> Row | None:
     recipes = {blend.parents[place].recipe for blend in blends}
     for row in board.rows:
-        trained = row.rank is not None and row.result.blend is None
-        if trained and recipes & {one.result.recipe for one in row.members}:
-            return row
+        if row.rank is not None and row.result.blend is None and (own := _of(row, recipes)):
+            return own
     return None
+
+
+def _of(row: Row, recipes: set[str]) -> Row | None:
+    """Reduce a row to the runs of some recipes: a blend is held against its own parents alone."""
+    own = [one for one in row.members if one.result.recipe in recipes]
+    if len(own) == len(row.members):
+        return row
+    return replace(row, entry=nested(own)[0], ranks=None, versus={}) if own else None
 
 
 def perceptual(metrics: Iterable[str]) -> str:
@@ -107,10 +115,18 @@ def metric(row: Row, name: str) -> MetricResult | None:
 
 
 def from_first(way: Way, point: Point, name: str) -> Difference | None:
-    """Compare a point with the first end, patient by patient; None where scores are missing."""
+    """Compare a point with the first end, patient by patient; None where scores are missing.
+
+    A blend is compared with its own parents; the second end with the first of all points.
+    """
     first = way.end(0)
     if first is None or point.row is first:
         return None
+    blends = [one.result.blend for one in point.row.members]
+    if own := {blend.parents[0].recipe for blend in blends if blend}:
+        first = _of(first, own)
+        if first is None:
+            return None
     ours, theirs = (patient_means(row.entry.scores, name) for row in (point.row, first))
     if not ours or not theirs or sorted(ours) != sorted(theirs):
         return None

@@ -51,7 +51,7 @@ def caveat(recipe: Recipe | None, catalogue: Catalogue) -> str | None:
     if recipe is None:
         return None
     if recipe.blend:
-        return "both runs must be there, with the very weights that this one names"
+        return "it takes both runs, with the very weights that this one names"
     if recipe.preset not in preset_names():
         return f"the run began from the preset {recipe.preset!r}, which does not come along"
     try:

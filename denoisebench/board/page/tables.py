@@ -117,28 +117,31 @@ def differences(board: Board, people: People) -> Table | None:
 
 def between(board: Board, way: Way) -> frame.Table:
     """Build the table of the points between two networks: scores, and what they gain and lose."""
-    compared = list(dict.fromkeys(filter(None, (board.ranked_by, way.perception))))
-    columns = [_metric_column(board, name) for name in board.metrics]
-    header = ["network", *(f"{each.name} {each.unit} {each.arrow}" for each in columns)]
+    shown = list(dict.fromkeys(filter(None, (board.ranked_by, way.distortion, way.perception))))
+    compared = [name for name in shown if name in (board.ranked_by, way.perception)]
+    columns = {name: _metric_column(board, name) for name in shown}
+    header = ["network", *(f"{each.name} {each.unit} {each.arrow}" for each in columns.values())]
     header += [f"{name} minus first" for name in compared]
     lines = []
     for point in way.points:
         result = point.row.result
         name = result.method if result.blend is None else f"w = {point.weight:g}"
-        cells = [metric_cell(result.metrics.get(each), interval=True) for each in board.metrics]
-        cells += [
-            difference_cell(from_first(way, point, each), _metric_column(board, each).unit)
-            for each in compared
-        ]
-        lines.append((plain(name), *(_on_a_line(cell) for cell in cells)))
-    title = f"Points from {way.title}"
+        cells = [metric_cell(result.metrics.get(each), interval=True) for each in shown]
+        scores = [f"{cell.text} {cell.interval}" for cell in cells]
+        apart = [_apart(from_first(way, point, each), columns[each].unit) for each in compared]
+        lines.append((name, *scores, *apart))
     return frame.Table(
-        plain(title), tuple(plain(" ".join(h.split())) for h in header), tuple(lines)
+        plain(f"Points from {way.title}"),
+        tuple(plain(" ".join(text.split())) for text in header),
+        tuple(tuple(plain(text.strip()) for text in line) for line in lines),
     )
 
 
-def _on_a_line(cell: Cell) -> str:
-    return plain(f"{cell.text} {cell.interval}".replace("\n", ", ").strip())
+def _apart(found: Difference | None, unit: str) -> str:
+    """Write a paired difference on a line: mean, interval, on how many patients it is higher."""
+    cell = difference_cell(found, unit)
+    interval = cell.interval.replace("\nhigher on ", " ").replace(" of ", "/")
+    return f"{cell.text} {interval}"
 
 
 def _table(

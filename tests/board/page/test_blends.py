@@ -109,10 +109,29 @@ def test_seeds_of_both_ends_are_one_way(make_run, make_blend, tmp_path):
         make_run(ends[0], "resunet · l1", 30.0 + seed, lpips=0.3, family="a", **known)
         make_run(ends[1], "resunet · cgan + 100*l1", 28.0 + seed, lpips=0.1, family="b", **known)
         make_blend(ends, 0.5, 29.3 + seed, 0.16, family="c", **known)
-    make_blend(ends, 0.25, 29.8, 0.2, family="d", seeds=(1,))  # of one seed only
+    make_blend(ends, 0.25, 30.8, 0.2, family="d", seeds=(1,))  # of one seed only
     (way,) = ways(boards(collect(tmp_path / "runs")[0])[0])
     assert [point.weight for point in way.points] == [0, 0.25, 0.5, 1]
     assert [len(point.row.members) for point in way.points] == [2, 1, 2, 2]
+    # Held against its own parent of 31.0 dB, not against the mean of both seeds, 30.5 dB. 0.06: a
+    # slice's scores deviate by 0.05 dB, over 24 slices of both.
+    assert from_first(way, way.points[1], "psnr").mean == pytest.approx(-0.2, abs=0.06)
+
+
+def test_an_end_is_its_blends_parents_and_no_other_seed(board, make_run, tmp_path):
+    board()
+    for folder, seed in ((ENDS[0], 0), ("l1-again", 1)):
+        if seed:
+            make_run(folder, "resunet · l1", 20.0, lpips=0.9, seeds=(1,))
+        path = tmp_path / "runs" / folder / "result.json"
+        path.write_text(path.read_text().replace('"family": null', '"family": "a"', 1))
+    found = boards(collect(tmp_path / "runs")[0])[0]
+    assert [row.result.seeds for row in found.rows if row.result.method == "resunet · l1"] == [
+        (0, 1)
+    ]
+    (way,) = ways(found)
+    assert way.points[0].row.result.seeds == (0,)
+    assert way.points[0].row.result.metrics["psnr"].mean == 30.0
 
 
 def test_blends_stand_in_no_other_plot(board):
@@ -163,13 +182,14 @@ class Table(HTMLParser):
 def test_the_table_beside_the_curve_says_the_same(blended):
     text = (blended / "index.html").read_text(encoding="utf-8")
     rows = Table(text).rows
-    assert rows[0][:4] == ["network", "psnr dB ↑", "ssim ↑", "lpips ↓"]
+    assert rows[0] == ["network", "psnr dB ↑", "lpips ↓", "psnr minus first", "lpips minus first"]
     assert [row[0] for row in rows[1:]] == [
         "resunet · l1", "w = 0.25", "w = 0.5", "w = 0.75", "resunet · cgan + 100*l1",
     ]  # fmt: skip
     assert rows[3][1] == "29.30 [28.90, 29.70]"
     # 0.06: deviation of 0.05 dB a slice, over 24 slices of both
-    assert float(rows[3][4].split()[0]) == pytest.approx(29.3 - 29.999, abs=0.06)
+    assert float(rows[3][3].split()[0]) == pytest.approx(29.3 - 29.999, abs=0.06)
+    assert rows[3][3].endswith("] 0/12")
     assert "is to tune on the test split" in text
 
 

@@ -23,7 +23,7 @@ from denoisebench.training.recipe import Parent
 SIZE_INCHES = (6.6, 4.9)
 DOTS_PER_INCH = 160
 MOST_NAMES, LONGEST_NAME = 24, 28
-FAR = 2.5
+FAR = 4
 """Spans of the way, beyond its ends, within which other rows are shown: further ones would squeeze
 it to a dot."""
 LARGEST = 1e30  # matplotlib takes minutes over an axis of 300 decades
@@ -96,18 +96,22 @@ def save_curve(
                        for place in (0, 1)]  # fmt: skip
             if not all(recipe in those for recipe, those in zip(wanted, recipes, strict=True)):
                 continue
-            marks, context, _ = _marks(board, way, kind)
+            marks, context, far = _marks(board, way, kind)
             if len(marks) > 1:
-                _save(path, way, marks, context)
+                _save(path, way, marks, context, far)
                 return
     raise UsageError(f"nothing to draw into {path.name}: no two points have scores on both axes")
 
 
-def _save(path: Path, way: Way, marks: Sequence[Mark], context: Sequence[Mark]) -> None:
+def _save(
+    path: Path, way: Way, marks: Sequence[Mark], context: Sequence[Mark], far: Sequence[str]
+) -> None:
     colours = light()
     with house_style(colours), atomic.replacing(path) as file:
         figure = _figure(way, marks, context, colours)
         figure.suptitle(plain(way.title, 90), fontsize=11)
+        if far:
+            figure.supxlabel(plain(f"not shown: {', '.join(far)}", 100), fontsize=9)
         figure.set_facecolor(colours["paper"])
         metadata = {"Date": None} if path.suffix == ".svg" else {"Software": "denoisebench"}
         figure.savefig(file, format=path.suffix[1:], dpi=DOTS_PER_INCH, metadata=metadata)
@@ -181,7 +185,7 @@ def _figure(
                   textcoords="offset points", fontweight="bold")  # fmt: skip
     figure.draw_without_rendering()  # settles the layout that names are placed in
     named = [Named(mark.name, *mark.at) for mark in [*marks, *context]]
-    place_names(axes, named, most=MOST_NAMES, longest=LONGEST_NAME)
+    place_names(axes, named, most=MOST_NAMES, longest=LONGEST_NAME, joined=len(marks))
     return figure
 
 

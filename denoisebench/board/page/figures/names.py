@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from denoisebench.board.page.figures.svg import plain
 
 HEIGHT, WIDTH = 13.0, 5.6
 """Of a line and of a letter of the reader's font, in points: matplotlib does not know it."""
+ON_A_LINE = 60  # places of it that names keep off
 AROUND = 6.0  # points around a point's centre that its mark takes
 
 Box = tuple[float, float, float, float]
@@ -25,7 +27,9 @@ class Named:
     x_ends: tuple[float, float] | None = None
 
 
-def place_names(axes: Axes, points: Sequence[Named], *, most: int, longest: int) -> None:
+def place_names(
+    axes: Axes, points: Sequence[Named], *, most: int, longest: int, joined: int = 0
+) -> None:
     """Write names beside points, the first ones first; what finds no room has a hover.
 
     Args:
@@ -33,12 +37,16 @@ def place_names(axes: Axes, points: Sequence[Named], *, most: int, longest: int)
         points: with names or without; each keeps its place free.
         most: names at most.
         longest: letters of a name.
+        joined: so many of the first points have a line through them, which keeps free, too.
     """
     to_points = axes.transData.transform
     scale = 72 / axes.figure.dpi
     frame = np.asarray(axes.bbox.extents) * scale
     centres = [to_points((point.x, point.y)) * scale for point in points]
     taken: list[Box] = [(x - AROUND, y - AROUND, x + AROUND, y + AROUND) for x, y in centres]
+    for one, other in pairwise(centres[:joined]):
+        steps = np.linspace(one, other, ON_A_LINE)
+        taken += [(x - 1, y - 1, x + 1, y + 1) for x, y in steps]
     for point, (x, y) in list(zip(points, centres, strict=True))[:most]:
         name = plain(point.name, longest)
         long = WIDTH * len(name)
@@ -47,7 +55,9 @@ def place_names(axes: Axes, points: Sequence[Named], *, most: int, longest: int)
         )
         places = {("left", "center"): (max(x + 8, right_end + 4), y),
                   ("right", "center"): (min(x - 8, left_end - 4), y),
-                  ("center", "bottom"): (x, y + 8), ("center", "top"): (x, y - 8)}  # fmt: skip
+                  ("center", "bottom"): (x, y + 8), ("center", "top"): (x, y - 8),
+                  ("left", "bottom"): (x + 6, y + 3), ("right", "top"): (x - 6, y - 3),
+                  ("left", "top"): (x + 6, y - 3), ("right", "bottom"): (x - 6, y + 3)}  # fmt: skip
         for (across, along), (at_x, at_y) in places.items():
             left = at_x - {"left": 0, "center": long / 2, "right": long}[across]
             low = at_y - {"bottom": 0, "center": HEIGHT / 2, "top": HEIGHT}[along]
