@@ -149,15 +149,12 @@ def _run(
 ) -> Result:
     """Score one blend, or read what it scored; result.json comes last, and says it is whole."""
     refuse(folder, recipe, resume=False)
-    done, incomplete = known_result(bench, folder)
-    if done and not incomplete:
-        return done
     assert recipe.blend
-    weights = interpolated(*ends, recipe.blend.weight)
     with lock.alone(folder):
         done, incomplete = known_result(bench, folder)
-        if done and not incomplete:  # by another process, since
+        if done and not incomplete:
             return done
+        weights = interpolated(*ends, recipe.blend.weight)
         recipe.write(folder / "recipe.toml")
         save_weights(folder / MODEL, weights, recipe)
         network = _loaded(pair.second, weights, bench.device)
