@@ -16,6 +16,7 @@ PANELS = {
     "Train": {
         "run": "Train a network, or score a baseline, and print the board.",
         "sweep": "Train every combination of what is listed, and print the board.",
+        "blend": "Score networks between a run without a GAN, FIRST, and one with it, SECOND.",
     },
     "Look": {
         "list": "List plug-ins, tasks and presets, or one kind of them.",

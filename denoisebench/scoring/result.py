@@ -16,6 +16,7 @@ from denoisebench import tomlfile
 from denoisebench.atomic import write_text
 from denoisebench.bounded import read_json, refuse_large
 from denoisebench.errors import UsageError
+from denoisebench.training.recipe import Blend
 
 SCHEMA_VERSION = 1
 EVALUATION_VERSION = 1
@@ -104,6 +105,7 @@ class Result(_Open):
         recipe: hash of the recipe (networks) or of plug-in and knobs (baselines).
         family: hash of the recipe without its seed: rows that share it are one method.
         twin: hash of the recipe without the GAN, for a network trained with one.
+        blend: between which networks it lies, for one that was not trained.
         seeds: of the trainings behind the row.
         licence: of the method's code, where its card names one.
         parameters: of the generator; 0 for baselines.
@@ -114,7 +116,8 @@ class Result(_Open):
         health: of the GAN at the end of the training.
         best: the weights that did best on validation slices; None where the last ones did.
         inference: mode in which the network was run.
-        tuned, tuning: knobs of a baseline that were chosen on validation slices, and how.
+        tuned, tuning: knobs of a baseline, or the weight of a blend, that were chosen on validation
+            slices, and how.
         reason: why the status is not "done".
     """
 
@@ -131,6 +134,7 @@ class Result(_Open):
     recipe: str
     family: str | None = None
     twin: str | None = None
+    blend: Blend | None = None
     seeds: tuple[int, ...] = ()
     n_slices: Count
     n_patients: Count

@@ -221,13 +221,13 @@ def _score_network(
 ) -> Result:
     generator = trained.generator
     last = {name: value.cpu().clone() for name, value in generator.state_dict().items()}
-    _save_weights(folder / "model.safetensors", last, recipe)
+    save_weights(folder / "model.safetensors", last, recipe)
     denoiser = denoisers.network(generator, trained.multiple)
     evaluation = evaluated(bench, recipe.method, denoiser, stopping)
     write_evaluation(bench, folder, recipe.method, evaluation)
     best = None
     if trained.best and trained.best.step < trained.steps:
-        _save_weights(folder / "best.safetensors", trained.best.weights, recipe)
+        save_weights(folder / "best.safetensors", trained.best.weights, recipe)
         with checkpoint.fitting(folder / checkpoint.BEST):
             generator.load_state_dict(trained.best.weights)
         again = evaluated(bench, f"{recipe.method}, best weights", denoiser, stopping)
@@ -240,7 +240,8 @@ def _score_network(
     return result
 
 
-def _save_weights(path: Path, weights: dict[str, torch.Tensor], recipe: Recipe) -> None:
+def save_weights(path: Path, weights: dict[str, torch.Tensor], recipe: Recipe) -> None:
+    """Write a network's tensors as safetensors, with the recipe beside them."""
     tensors = {name: value.contiguous() for name, value in weights.items()}
     with atomic.replacing(path) as file:
         file.write(save(tensors, metadata={"denoisebench": recipe.model_dump_json()}))

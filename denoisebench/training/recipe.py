@@ -1,4 +1,4 @@
-"""What decides a training: a preset with the user's choices on top, fully resolved."""
+"""What decides a network's weights: a preset with the user's choices on top, fully resolved."""
 
 import hashlib
 import json
@@ -88,8 +88,43 @@ class Preset(Optimisation):
     adjust: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
+class Parent(BaseModel):
+    """A run whose weights went into a blend.
+
+    Attributes:
+        method: what the board calls it.
+        recipe, family: as in its result.
+        weights: SHA-256 of its model.safetensors, in hex.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")  # a result keeps a later version's fields
+
+    method: str
+    recipe: str
+    family: str | None = None
+    weights: str
+
+
+class Blend(BaseModel):
+    """A network between two others: (1 - weight) · first + weight · second, number by number.
+
+    Attributes:
+        weight: share of the second parent.
+        twins: whether the first is the second's training without the GAN.
+        parents: first and second.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+    weight: float = Field(ge=0, le=1)
+    twins: bool
+    parents: tuple[Parent, Parent]
+
+
 class Recipe(Optimisation):
     """A training, fully resolved: expressions canonical, budget in steps or minutes.
+
+    Of a blend, which was trained by nothing of its own, it is the second parent's, with `blend`.
 
     Attributes:
         generator, discriminator, loss: canonical expressions; no discriminator without a GAN term.
@@ -98,6 +133,7 @@ class Recipe(Optimisation):
             another recipe.
         preset: where it started; not part of the hash.
         twin: hash of the same training without the GAN, for one that has it; not part of the hash.
+        blend: between which networks it lies, for one that was not trained.
     """
 
     generator: str
@@ -111,26 +147,32 @@ class Recipe(Optimisation):
     plugins: dict[str, str]
     preset: str = ""
     twin: str | None = None
+    blend: Blend | None = None
 
     @property
     def hash(self) -> str:
         """SHA-256 over all that decides the weights, in hex."""
-        return self._hash_without("preset", "twin")
+        return _hash_of(self._deciding())
 
     @property
     def family(self) -> str:
         """The hash but for the seed: recipes that share it are repeats of each other."""
-        return self._hash_without("preset", "twin", "seed")
+        values = self._deciding("seed")
+        if self.blend:  # its parents' families, for their hashes hold their seeds
+            families = [parent.family for parent in self.blend.parents]
+            values["blend"] = [self.blend.weight, self.blend.twins, *families]
+        return _hash_of(values)
 
-    def _hash_without(self, *left_out: str) -> str:
-        values = self.model_dump(exclude=set(left_out), exclude_none=True)
-        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+    def _deciding(self, *left_out: str) -> dict[str, Any]:
+        return self.model_dump(exclude={"preset", "twin", *left_out}, exclude_none=True)
 
     @property
     def method(self) -> str:
-        """What the board calls it: `unet7 · cgan + 100*l1`."""
-        return f"{self.generator} · {self.loss}"
+        """What the board calls it: `unet7 · cgan + 100*l1`; of a blend both ends, and where."""
+        if self.blend is None:
+            return f"{self.generator} · {self.loss}"
+        one, other = (p.method.removeprefix(f"{self.generator} · ") for p in self.blend.parents)
+        return f"{self.generator} · {one} to {other}, w = {self.blend.weight:g}"
 
     def differences(self, other: "Recipe") -> list[str]:
         """Name the fields in which two recipes differ, with both values."""
@@ -147,6 +189,11 @@ class Recipe(Optimisation):
     def read(cls, path: Path) -> "Recipe":
         """Read it back; UsageError where the file is not a recipe."""
         return tomlfile.read(path, cls)
+
+
+def _hash_of(values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def preset_names() -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from denoisebench.board.render.plain import plain
 from denoisebench.board.seeds import Entry
 from denoisebench.plugins.card import Card
 from denoisebench.scoring.result import Best, Finding, Health, MetricResult, Result, Verification
+from denoisebench.training.recipe import Blend, Parent
 
 HARMLESS = "harmless"
 WIDTH = 400
@@ -51,8 +52,10 @@ def entries(text: str) -> list[Entry]:
         "licence": text, "tuned": {text: text}, "tuning": text, "device": text, "inference": text,
         "seconds_per_slice": 0.25, "train_seconds": 60.0, "family": text,
     }  # fmt: skip
+    parent = Parent(method=text, recipe=text, family=text, weights=text)
     done = Result(**shared, method=text, kind="network", recipe=text, metrics=metrics,
                   status="done", health=health,
+                  blend=Blend(weight=0.5, twins=True, parents=(parent, parent)),
                   best=Best(step=7, validation_psnr=30.0, metrics=metrics))  # fmt: skip
     failed = Result(**shared, method=f"{text} 2", kind="baseline", recipe="b", status="failed",
                     reason=text, metrics={"psnr": null, text: null})  # fmt: skip

@@ -99,6 +99,7 @@ HEAVY = {
     "words",
     [["--help"], ["--version"], ["run", "--help"], ["list"], ["info", "unet7"], ["rum"],
      ["run", "--gen", "unet77"], ["run", "stray"], ["leaderboard", "nowhere"],
+     ["blend", "--help"], ["blend", "a", "b", "--weights", "x"],
      ["sweep", "--help"], ["sweep", "--gen", "unet7,unet77"], ["sweep", "--seed", "x"]],
     ids=" ".join,
 )  # fmt: skip
@@ -108,7 +109,9 @@ def test_help_lists_and_mistakes_import_nothing_heavy(words, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [["run", "--batch", "0"], ["run", "--data", "nowhere"]], ids=" ".join
+    "words",
+    [["run", "--batch", "0"], ["run", "--data", "nowhere"], ["blend", "a", "b"]],
+    ids=" ".join,
 )
 def test_mistakes_that_need_the_recipe_or_the_data_import_no_torch(words, tmp_path):
     found = imported(words, tmp_path)

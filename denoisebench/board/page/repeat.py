@@ -9,6 +9,7 @@ from denoisebench.scoring.result import Result
 from denoisebench.scoring.submission.private import discreet
 from denoisebench.training.recipe import Optimisation, Recipe, plan, preset_names
 
+HASH_SHOWN = 8
 FIRST_PRESET = "quick"  # what `denoisebench run` starts from unless it is told
 
 
@@ -28,6 +29,11 @@ def command(result: Result, recipe: Recipe | None) -> str:
     if recipe is None:
         words += ["--baseline", result.method, "--data", data, "--task", result.task]
         return shlex.join(words)
+    if recipe.blend:
+        ends = [parent.recipe[:HASH_SHOWN] for parent in recipe.blend.parents]
+        words = ["denoisebench", "blend", *ends, "--weights", f"{recipe.blend.weight:g}"]
+        words += ["--data", data]
+        return shlex.join(words)
     words += ["--gen", recipe.generator, "--loss", recipe.loss]
     words += ["--disc", recipe.discriminator] if recipe.discriminator else []
     words += ["--data", data, "--task", recipe.task]
@@ -44,6 +50,8 @@ def caveat(recipe: Recipe | None, catalogue: Catalogue) -> str | None:
     """Say in what the command's training would differ from a recipe; None where it is the same."""
     if recipe is None:
         return None
+    if recipe.blend:
+        return "it takes both runs, with the very weights that this one names"
     if recipe.preset not in preset_names():
         return f"the run began from the preset {recipe.preset!r}, which does not come along"
     try:

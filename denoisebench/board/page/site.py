@@ -1,7 +1,7 @@
 """The page put together: boards, runs, and a comparison where there are pictures."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from denoisebench import __version__
 from denoisebench.board import render
+from denoisebench.board.blends import ways
 from denoisebench.board.board import Board, Row
 from denoisebench.board.page import tables
+from denoisebench.board.page.figures.blends import blend_plots
 from denoisebench.board.page.figures.plots import Plot, plots
 from denoisebench.board.page.output import Output
 from denoisebench.board.page.pictures import CLEAN, Album
 from denoisebench.board.page.pixels import OFFSET_HU, STEP_HU
 from denoisebench.board.page.repeat import recipe_of
 from denoisebench.board.page.run_page import run_facts
+from denoisebench.board.render import frame
 from denoisebench.board.render.frame import beside, seeds
 from denoisebench.board.seeds import Entry
 from denoisebench.plugins.find import Catalogue
@@ -120,7 +123,9 @@ def write_site(site: Site, output: Output, albums: Mapping[str, Album], wanting:
 
 
 def kind_of(entry: Entry) -> str:
-    """Say what a run is: "network", "gan" or "baseline"."""
+    """Say what a run is: "network", "gan", "blend" or "baseline"."""
+    if entry.result.blend:
+        return "blend"
     if entry.result.kind == "baseline":
         return "baseline"
     if entry.result.twin or entry.result.health:
@@ -146,7 +151,16 @@ def _board_facts(site: Site, board: Board) -> dict[str, Any]:
         "beside": beside(board),
         "notes": render.notes(board),
         "plots": drawn,
+        "blends": _blends(board, kind, href),
     }
+
+
+def _blends(
+    board: Board, kind: Callable[[Row], str], href: Callable[[Row], str]
+) -> list[tuple[Plot | None, frame.Table]]:
+    """Draw what lies between two networks, and tell it as a table; without a plot where none is."""
+    drawn = blend_plots(board, kind, href)
+    return [(drawn.get(way.title), tables.between(board, way)) for way in ways(board)]
 
 
 def _summary(board: Board) -> str:
@@ -183,6 +197,7 @@ def _place(site: Site, entry: Entry, albums: Mapping[str, Album]) -> dict[str, A
         "reason": row.result.reason,
         "seeds": [(one.result.seeds[0], f"{site.slug(one)}.html") for one in others],
         "twin": _twin(site, board, row),
+        "ends": _ends(site, board, entry),
         "comparison": link if pictured else "",
     }
 
@@ -210,6 +225,19 @@ def _twin(site: Site, board: Board, row: Row) -> dict[str, str] | None:
             known = "twin" in row.versus
             return {"href": href, "method": other.result.method, "apart": apart if known else ""}
     return None
+
+
+def _ends(site: Site, board: Board, entry: Entry) -> list[dict[str, str]]:
+    """Name the runs between which a blend lies, with links to those that stand on its board."""
+    runs = {one.result.recipe: one for row in board.rows for one in site.runs(row)}
+    parents = entry.result.blend.parents if entry.result.blend else ()
+    return [
+        {
+            "method": parent.method,
+            "href": f"{site.slug(runs[parent.recipe])}.html" if parent.recipe in runs else "",
+        }
+        for parent in parents
+    ]
 
 
 def _comparison_facts(album: Album) -> dict[str, Any]:
@@ -273,4 +301,9 @@ def _templates() -> Environment:
     return environment
 
 
-KINDS: Mapping[str, str] = {"network": "network", "gan": "GAN", "baseline": "baseline"}
+KINDS: Mapping[str, str] = {
+    "network": "network",
+    "gan": "GAN",
+    "blend": "blend",
+    "baseline": "baseline",
+}

@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
+from denoisebench.board.blends import Way, from_first
 from denoisebench.board.board import Board, Row
+from denoisebench.board.render import frame
 from denoisebench.board.render.frame import seeds
 from denoisebench.board.render.numbers import DECIMALS, MISSING, count, rounded
+from denoisebench.board.render.plain import plain
 from denoisebench.scoring.result import MetricResult
 from denoisebench.scoring.statistics import Difference
 
@@ -44,7 +47,7 @@ class Line:
         group: number of its tie group: no row of it shares a rank with one of another group.
         seeds: how many trainings stand behind it and how much they differ; empty for one.
         href: of the run's page, the first one's where there are several seeds.
-        kind: "network", "gan" or "baseline".
+        kind: "network", "gan", "blend" or "baseline".
         status: why it has no rank, "done" otherwise.
     """
 
@@ -74,7 +77,7 @@ class People:
     """What a table must know of rows beside their results.
 
     Attributes:
-        kind: "network", "gan" or "baseline".
+        kind: "network", "gan", "blend" or "baseline".
         href: of a row's page.
     """
 
@@ -110,6 +113,35 @@ def differences(board: Board, people: People) -> Table | None:
         return [difference_cell(row.versus.get(name), unit) for name in others]
 
     return _table(board, people, columns, cells, [row for row in board.rows if row.rank])
+
+
+def between(board: Board, way: Way) -> frame.Table:
+    """Build the table of the points between two networks: scores, and what they gain and lose."""
+    shown = list(dict.fromkeys(filter(None, (board.ranked_by, way.distortion, way.perception))))
+    compared = [name for name in shown if name in (board.ranked_by, way.perception)]
+    columns = {name: _metric_column(board, name) for name in shown}
+    header = ["network", *(f"{each.name} {each.unit} {each.arrow}" for each in columns.values())]
+    header += [f"{name} minus first" for name in compared]
+    lines = []
+    for point in way.points:
+        result = point.row.result
+        name = result.method if result.blend is None else f"w = {point.weight:g}"
+        cells = [metric_cell(result.metrics.get(each), interval=True) for each in shown]
+        scores = [f"{cell.text} {cell.interval}" for cell in cells]
+        apart = [_apart(from_first(way, point, each), columns[each].unit) for each in compared]
+        lines.append((name, *scores, *apart))
+    return frame.Table(
+        plain(f"Points from {way.title}"),
+        tuple(plain(" ".join(text.split())) for text in header),
+        tuple(tuple(plain(text.strip()) for text in line) for line in lines),
+    )
+
+
+def _apart(found: Difference | None, unit: str) -> str:
+    """Write a paired difference on a line: mean, interval, on how many patients it is higher."""
+    cell = difference_cell(found, unit)
+    interval = cell.interval.replace("\nhigher on ", " ").replace(" of ", "/")
+    return f"{cell.text} {interval}"
 
 
 def _table(

@@ -97,6 +97,11 @@ def notes(board: Board) -> list[str]:
     found += [f"split: {note}" for note in dict.fromkeys(r.split_note for r in results) if note]
     found += _shared({r.method: f"licence {r.licence}" for r in results if r.licence})
     found += _shared({r.method: f"tuned, {r.tuning}" for r in results if r.tuning})
+    if any(result.blend for result in results):
+        found.append(
+            "w: weights between two runs, (1 - w) of the first and w of the second, trained by "
+            "nothing of their own; to choose w by these scores is to tune on the test split"
+        )
     found += [f"{r.method}: {r.status}, {r.reason}" for r in results if r.status != "done"]
     found += [
         f"{r.method}: the GAN collapsed, {r.health.collapsed}"

@@ -27,6 +27,7 @@ from denoisebench.scoring.result import (
     write_scores,
 )
 from denoisebench.training.log import Record, append
+from denoisebench.training.recipe import Blend, Parent
 
 UNITS = {"psnr": ("dB", "higher"), "ssim": ("", "higher"), "lpips": ("", "lower")}
 FLAGS = [
@@ -48,7 +49,8 @@ def run_folder(runs: Path, folder: str, method: str, psnr: float | None, **chang
     """Write a run's folder as `denoisebench run` leaves it, with scores of twelve patients."""
     path = runs / folder
     path.mkdir(parents=True)
-    values = {"psnr": psnr, "ssim": (psnr or 0) / 40, "lpips": 1 - (psnr or 0) / 40}
+    lpips = changes.pop("lpips", 1 - (psnr or 0) / 40)
+    values = {"psnr": psnr, "ssim": (psnr or 0) / 40, "lpips": lpips}
     values = values if psnr is not None else {}
     result = {
         "method": method, "kind": "network", "task": "ct-sigma50", "task_version": 1,
@@ -121,6 +123,37 @@ def example_runs(runs: Path) -> None:
                 for name, high in (("output", 1.0), ("noisy", 4.0))}))  # fmt: skip
 
 
+def blended_runs(runs: Path) -> None:
+    """The example, and three networks between the twins."""
+    example_runs(runs)
+    ends = ("resunet-l1-11111111", "resunet-cgan+l1-22222222")
+    for weight, psnr, lpips in ((0.25, 29.8, 0.21), (0.5, 29.3, 0.17), (0.75, 28.7, 0.15)):
+        between(runs, ends, weight, psnr, lpips)
+
+
+def between(
+    runs: Path, ends: tuple[str, str], weight: float, psnr: float, lpips: float, **changes
+) -> Path:
+    """Write the run of a blend of two others."""
+    losses = ("l1", "cgan + 100*l1")
+    parents = tuple(
+        Parent(
+            method=f"resunet · {loss}",
+            recipe=f"{end:0<64}"[:64],
+            family=f"resunet {loss}",
+            weights="a" * 64,
+        )
+        for loss, end in zip(losses, ends, strict=True)
+    )
+    facts = {
+        "blend": Blend(weight=weight, twins=True, parents=parents),
+        "lpips": lpips,
+        "train_seconds": 0.0,
+    } | changes
+    method = f"resunet · l1 to cgan + 100*l1, w = {weight:g}"
+    return run_folder(runs, f"resunet-blend-{ends[0][-1]}{weight:g}", method, psnr, **facts)
+
+
 def picture(painter: int, number: int) -> np.ndarray:
     """A disc that differs from painter to painter, in HU; it lies outside the task's window too."""
     rows, columns = np.mgrid[:SIDE, :SIDE]
@@ -178,6 +211,22 @@ def example(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("example")
     example_runs(folder / "runs")
     page_of(folder / "runs", folder / "page")
+    return folder / "page"
+
+
+@pytest.fixture
+def make_blend(tmp_path) -> Callable[..., Path]:
+    return lambda ends, weight, psnr, lpips, **changes: between(
+        tmp_path / "runs", ends, weight, psnr, lpips, **changes
+    )
+
+
+@pytest.fixture(scope="session")
+def blended(tmp_path_factory) -> Path:
+    """A page with networks between two others."""
+    folder = tmp_path_factory.mktemp("blended")
+    blended_runs(folder / "runs")
+    page_of(folder / "runs", folder / "page", pictures=False)
     return folder / "page"
 
 

@@ -85,6 +85,24 @@ def test_a_page_is_accessible_asks_no_network_and_fails_nowhere(tab, axe, exampl
     assert faults(opened, axe) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_of_blends_is_accessible_and_fits_a_phone(tab, axe, blended, scheme):
+    opened = tab(color_scheme=scheme).open(blended / "index.html")
+    assert opened.wrong == []
+    assert opened.network() == []
+    assert faults(opened, axe) == []
+    phone = tab(viewport={"width": 390, "height": 844}).open(blended / "index.html")
+    assert phone.page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_blends_are_filtered_as_a_kind_of_their_own(tab, blended):
+    opened = tab().open(blended / "index.html")
+    assert len(methods(opened)) == 9
+    opened.page.get_by_role("checkbox", name="blend").uncheck()
+    assert len(methods(opened)) == 6
+    assert not [name for name in methods(opened) if "w =" in name]
+
+
 def test_an_index_of_boards_is_accessible(tab, axe, two_boards):
     opened = tab().open(two_boards / "index.html")
     assert faults(opened, axe) == []

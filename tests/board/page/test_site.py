@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from denoisebench.scoring.result import Curve, Finding, MetricResult, write_model
+from denoisebench.training.recipe import Blend, Parent
 
 PAYLOADS = [
     "<script>document.title='hacked'</script>",
@@ -74,8 +75,10 @@ def skeleton(path: Path) -> Skeleton:
 
 def write_hostile(runs: Path, write, number: int, text: str) -> None:
     """Put `text` into every field of a run that holds text."""
+    parent = Parent(method=text, recipe=text, family=text, weights=text)
     run = write(
         runs, f"run-{number}", text, 30.0 - number, reason=text, licence=text, inference=text,
+        blend=Blend(weight=0.5, twins=False, parents=(parent, parent)),
         tuning=text, split_note=text, tuned={text: text}, data=text, device=text, recipe=text,
         twin=text,
     )  # fmt: skip

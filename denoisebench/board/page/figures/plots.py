@@ -11,13 +11,14 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
+from denoisebench.board.blends import PERCEPTUAL
 from denoisebench.board.board import Board, Row
+from denoisebench.board.page.figures.names import Named, place_names
 from denoisebench.board.page.figures.svg import COLOURS, house_style, inline, plain
 from denoisebench.board.render.numbers import count, duration
 from denoisebench.scoring.result import MetricResult
 
-PERCEPTUAL = ("lpips", "dists")
-MARKERS = {"network": "o", "gan": "^", "baseline": "s"}
+MARKERS = {"network": "o", "gan": "^", "baseline": "s", "blend": "D"}
 SIZE_INCHES = (5.6, 4.1)
 MOST_NAMES, LONGEST_NAME = 14, 26
 
@@ -67,13 +68,13 @@ def plots(board: Board, kind: Callable[[Row], str], href: Callable[[Row], str]) 
     """Draw a board's plots; those with fewer than two rows to show are left out.
 
     Args:
-        board: ranked rows are shown.
+        board: ranked rows are shown, but for blends, which have figures of their own.
         kind: "network", "gan" or "baseline".
         href: link to a row's page.
     """
     found = []
+    ranked = [row for row in board.rows if row.rank is not None and row.result.blend is None]
     for number, axis in enumerate(_scales(board)):
-        ranked = [row for row in board.rows if row.rank is not None]
         known = [_point(board, row, axis, kind(row), href(row)) for row in ranked]
         points = [point for point in known if point]
         shown, below = _without_far_below(points)
@@ -192,7 +193,8 @@ def _draw(
                 axes.set_xlim(min(values) / 2.5, max(values) * 2.5)
             label_decades(axes.xaxis, axis.written)
         figure.draw_without_rendering()  # settles the layout that names are placed in
-        _names(axes, points)
+        named = [Named(p.row.result.method, p.x, p.y, p.x_ends) for p in points]
+        place_names(axes, named, most=MOST_NAMES, longest=LONGEST_NAME)
         svg = inline(figure, name, f"{axis.title}: {len(points)} methods", titles)
     left_out = [f"{p.row.result.method} ({p.y:.4g} {unit}), far off" for p in below]
     return Plot(axis.title, svg, axis.caption, tuple(left_out))
@@ -225,38 +227,6 @@ def _join_twins(axes: Axes, points: Sequence[Point]) -> None:
                       linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)  # fmt: skip
 
 
-def _names(axes: Axes, points: Sequence[Point]) -> None:
-    """Write names beside points, best rows first, where nothing else stands; others have a hover.
-
-    Widths are those of a font like the reader's, in points: matplotlib does not know the page's.
-    """
-    height, width = 13.0, 5.6
-    to_points = axes.transData.transform
-    scale = 72 / axes.figure.dpi
-    frame = np.asarray(axes.bbox.extents) * scale
-    centres = [to_points((point.x, point.y)) * scale for point in points]
-    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in centres]
-    for point, (x, y) in list(zip(points, centres, strict=True))[:MOST_NAMES]:
-        name = plain(point.row.result.method, LONGEST_NAME)
-        long = width * len(name)
-        left_end, right_end = (
-            to_points((end, point.y))[0] * scale for end in point.x_ends or (point.x, point.x)
-        )
-        places = {("left", "center"): (max(x + 8, right_end + 4), y),
-                  ("right", "center"): (min(x - 8, left_end - 4), y),
-                  ("center", "bottom"): (x, y + 8), ("center", "top"): (x, y - 8)}  # fmt: skip
-        for (across, along), (at_x, at_y) in places.items():
-            left = at_x - {"left": 0, "center": long / 2, "right": long}[across]
-            low = at_y - {"bottom": 0, "center": height / 2, "top": height}[along]
-            box = (left, low, left + long, low + height)
-            inside = box[0] >= frame[0] and box[2] <= frame[2] + 8
-            if inside and not any(_overlap(box, other) for other in taken):
-                axes.annotate(name, (point.x, point.y), (at_x - x, at_y - y), ha=across,
-                              textcoords="offset points", va=along, fontsize=10)  # fmt: skip
-                taken.append(box)
-                break
-
-
 def label_decades(axis: Axis, written: Callable[[float], str] = count) -> None:
     """Write round numbers along a logarithmic axis: 1, 2, 5, 10, or decades where there are many.
 
@@ -269,10 +239,3 @@ def label_decades(axis: Axis, written: Callable[[float], str] = count) -> None:
     axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
     axis.set_minor_formatter(NullFormatter())
-
-
-Box = tuple[float, float, float, float]
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

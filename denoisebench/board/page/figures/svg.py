@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -18,42 +19,57 @@ from matplotlib.figure import Figure
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 COLOURS = {
     "ink": "#000001", "rule": "#000002", "paper": "#000003", "network": "#000011",
-    "gan": "#000012", "baseline": "#000013",
+    "gan": "#000012", "baseline": "#000013", "blend": "#000014",
     **{f"line-{number}": f"#00002{number}" for number in range(6)},
 }  # fmt: skip
 """Names of the style sheet's variables → what stands for them while matplotlib draws."""
 
-_STYLE: Any = {
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "denoisebench",  # the same figure, the same bytes
-    "text.parse_math": False,  # a name may hold a dollar
-    "font.size": 11,
-    "axes.unicode_minus": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": COLOURS["ink"],
-    "axes.labelcolor": COLOURS["ink"],
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "text.color": COLOURS["ink"],
-    "xtick.color": COLOURS["ink"],
-    "ytick.color": COLOURS["ink"],
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": COLOURS["rule"],
-    "grid.linewidth": 0.8,
-    "legend.frameon": False,
-    "legend.fontsize": 10,
-}
+
+def _style(colours: Mapping[str, str]) -> Any:
+    return {
+        "svg.fonttype": "none",  # text stays text
+        "svg.hashsalt": "denoisebench",  # the same figure, the same bytes
+        "text.parse_math": False,  # a name may hold a dollar
+        "font.size": 11,
+        "axes.unicode_minus": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": colours["ink"],
+        "axes.labelcolor": colours["ink"],
+        "axes.facecolor": "none",
+        "figure.facecolor": "none",
+        "text.color": colours["ink"],
+        "xtick.color": colours["ink"],
+        "ytick.color": colours["ink"],
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": colours["rule"],
+        "grid.linewidth": 0.8,
+        "legend.frameon": False,
+        "legend.fontsize": 10,
+    }
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
-    """Draw in the page's style, whatever the user's matplotlibrc says."""
+def house_style(colours: Mapping[str, str] = COLOURS) -> Iterator[None]:
+    """Draw in the page's style, whatever the user's matplotlibrc says.
+
+    Args:
+        colours: those that stand for the style sheet's, or `light()` for a file of its own.
+    """
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
+        mpl.rcParams.update(_style(colours))
         yield
+
+
+def light() -> dict[str, str]:
+    """Read the light colours of the page from its style sheet, by their names in `COLOURS`."""
+    sheet = (Path(__file__).parents[1] / "assets" / "page.css").read_text(encoding="utf-8")
+    found: dict[str, str] = {}
+    for name, colour in re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", sheet):
+        found.setdefault(name, colour)  # dark ones come later
+    return {name: found[name] for name in COLOURS}
 
 
 def plain(text: str, longest: int = 200) -> str:
