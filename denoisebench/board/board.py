@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from denoisebench.board.compare import patient_means, ranks, smallest_detectable
-from denoisebench.board.seeds import Entry, nested
+from denoisebench.board.seeds import Entry, named, nested
 from denoisebench.errors import UsageError
 from denoisebench.scoring.result import (
     Finding,
@@ -58,6 +58,11 @@ class Row:
     def result(self) -> Result:
         """What it scored, over all seeds where there are several."""
         return self.entry.result
+
+    @property
+    def name(self) -> str:
+        """What it is called on its board."""
+        return self.entry.name
 
     @property
     def members(self) -> tuple[Entry, ...]:
@@ -227,7 +232,7 @@ def _judged(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _board(key: Key, entries: Sequence[Entry]) -> Board:
-    entries = nested(_judged(entries))
+    entries = named(nested(_judged(entries)))
     metrics = next((tuple(e.result.metrics) for e in entries if e.result.metrics), ())
     primary = metrics[0] if metrics else ""
 

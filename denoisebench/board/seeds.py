@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean, stdev
 
+from denoisebench.errors import UsageError
 from denoisebench.scoring.result import Best, Finding, MetricResult, Result, Score, Verification
 from denoisebench.scoring.statistics import estimate
+from denoisebench.training.recipe import Recipe, told_apart
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Entry:
         submitted: whether it came as a submission, from somebody else.
         path: of the folder; None where there is none.
         members: the runs that it is the mean of, one a seed; none for a single run.
+        apart: in what its recipe differs from others of its method on the board.
     """
 
     folder: str
@@ -31,6 +35,21 @@ class Entry:
     submitted: bool = False
     path: Path | None = field(default=None, compare=False)
     members: "tuple[Entry, ...]" = ()
+    apart: str = ""
+
+    @property
+    def name(self) -> str:
+        """The method, and what tells it from others of that method."""
+        return f"{self.result.method} ({self.apart})" if self.apart else self.result.method
+
+    @cached_property
+    def recipe(self) -> Recipe | None:
+        """Read from its folder; None where there is none, or it is of another run."""
+        try:
+            found = Recipe.read(self.path / "recipe.toml") if self.path else None
+        except UsageError:
+            return None
+        return found if found and found.hash == self.result.recipe else None
 
     @property
     def spread(self) -> dict[str, float]:
@@ -62,6 +81,14 @@ def nested(entries: Sequence[Entry]) -> list[Entry]:
             family[result.recipe] = entry
     groups = (list(family.values()) for family in families.values())
     return [_one(group) if len(group) > 1 else group[0] for group in groups]
+
+
+def named(entries: Sequence[Entry]) -> list[Entry]:
+    """Tell rows of one method apart by their recipes; seeds are no difference."""
+    methods = [entry.result.method for entry in entries]
+    shared = [entry.recipe if methods.count(entry.result.method) > 1 else None for entry in entries]
+    told = told_apart(shared)
+    return [replace(entry, apart=words) for entry, words in zip(entries, told, strict=True)]
 
 
 def _one(entries: Sequence[Entry]) -> Entry:

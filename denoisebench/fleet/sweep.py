@@ -16,23 +16,9 @@ from denoisebench.scoring.environment import device_name
 from denoisebench.scoring.result import Result, read_result
 from denoisebench.training import log
 from denoisebench.training.log import Record
-from denoisebench.training.recipe import Plan, Recipe
+from denoisebench.training.recipe import Plan, told_apart
 
 PAUSE_SECONDS = 2.0  # before a job is tried again that another process is at
-
-VARYING = (
-    "discriminator",
-    "steps",
-    "minutes",
-    "batch",
-    "accumulate",
-    "gan_after",
-    "patch",
-    "learning_rate",
-    "schedule",
-    "ema",
-)
-"""Fields of a recipe in which runs of one name may differ, beside the seed."""
 
 Stage = Literal["done", "diverged", "failed", "unfinished", "to do"]
 
@@ -74,28 +60,12 @@ def jobs_of(plans: Iterable[Plan], baselines: Iterable[str], bench: runs.Bench) 
 
 
 def labels(jobs: Sequence[Job]) -> dict[str, str]:
-    """Say in what the recipes of one method and seed differ: job → `patch3, learning_rate 0.001`.
+    """Say in what the recipes of one method differ: job → `patch3, learning_rate 0.001`.
 
     Empty where the method tells all.
     """
-    alike: dict[str, list[Recipe]] = {}
-    for job in jobs:
-        if job.recipe:
-            alike.setdefault(job.method, []).append(job.recipe)
-    found = {}
-    for job in jobs:
-        told = []
-        for field in VARYING:
-            values = {getattr(one, field) for one in alike.get(job.method, ())}
-            mine = getattr(job.recipe, field, None)
-            if len(values) > 1 and mine is not None:
-                told.append(mine if field == "discriminator" else f"{field} {_shown(mine)}")
-        found[job.name] = ", ".join(told)
-    return found
-
-
-def _shown(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+    told = told_apart([job.recipe for job in jobs])
+    return {job.name: words for job, words in zip(jobs, told, strict=True)}
 
 
 def standing(job: Job, bench: runs.Bench) -> Standing:

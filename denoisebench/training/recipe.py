@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -194,6 +194,47 @@ class Recipe(Optimisation):
 def _hash_of(values: Mapping[str, Any]) -> str:
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+VARYING = (
+    "discriminator",
+    "gan_after",
+    "steps",
+    "minutes",
+    "batch",
+    "accumulate",
+    "patch",
+    "learning_rate",
+    "beta1",
+    "schedule",
+    "warmup",
+    "ema",
+)
+"""Fields in which recipes of one method may differ, beside the seed and the source of plug-ins."""
+
+
+def told_apart(recipes: Sequence[Recipe | None]) -> list[str]:
+    """Say of each of several recipes in what it differs from those of the same method.
+
+    Returns:
+        Each as `patch3, learning_rate 0.001`; empty where the method tells all, and for None.
+    """
+    alike: dict[str, list[Recipe]] = {}
+    for one in recipes:
+        if one:
+            alike.setdefault(one.method, []).append(one)
+    return [", ".join(_apart(one, alike[one.method])) if one else "" for one in recipes]
+
+
+def _apart(recipe: Recipe, others: Sequence[Recipe]) -> Iterator[str]:
+    for field in VARYING:
+        mine = getattr(recipe, field)
+        if mine is not None and len({getattr(one, field) for one in others}) > 1:
+            shown = mine if isinstance(mine, str) else f"{mine:g}"
+            yield shown if field == "discriminator" else f"{field} {shown}"
+    for name, digest in recipe.plugins.items():
+        if any(one.plugins.get(name, digest) != digest for one in others):
+            yield f"{name} {digest[:8]}"
 
 
 def preset_names() -> tuple[str, ...]:

@@ -138,7 +138,7 @@ def make_album(
                 Painter(NOISY, "noisy", psnr_noisy)]  # fmt: skip
     left_out = []
     for number, (key, entry) in enumerate(entries):
-        method = entry.result.method
+        method = entry.name
         studio.advance(f"pictures of {method}", number, len(entries))
         try:
             images, note = _outputs(entry, studio, noisy)

@@ -2,7 +2,6 @@
 
 import shlex
 
-from denoisebench.board.seeds import Entry
 from denoisebench.errors import UsageError
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.result import Result
@@ -11,15 +10,6 @@ from denoisebench.training.recipe import Optimisation, Recipe, plan, preset_name
 
 HASH_SHOWN = 8
 FIRST_PRESET = "quick"  # what `denoisebench run` starts from unless it is told
-
-
-def recipe_of(entry: Entry) -> Recipe | None:
-    """Read the recipe beside a result; None where there is none, or it is of another run."""
-    try:
-        recipe = Recipe.read(entry.path / "recipe.toml") if entry.path else None
-    except UsageError:
-        return None
-    return recipe if recipe and recipe.hash == entry.result.recipe else None
 
 
 def command(result: Result, recipe: Recipe | None) -> str:
@@ -43,6 +33,8 @@ def command(result: Result, recipe: Recipe | None) -> str:
     )
     words += ["--batch", str(recipe.batch), "--patch", str(recipe.patch)]
     words += ["--lr", f"{recipe.learning_rate!r}", "--seed", str(recipe.seed)]
+    words += ["--accumulate", str(recipe.accumulate)] if recipe.accumulate else []
+    words += ["--gan-after", f"{recipe.gan_after!r}"] if recipe.gan_after else []
     return shlex.join(words)
 
 

@@ -26,9 +26,9 @@ Facts = list[tuple[str, str]]
 
 def run_facts(entry: Entry, catalogue: Catalogue, kind: str) -> dict[str, Any]:
     """Gather what the page of a run shows."""
-    result, recipe = entry.result, repeat.recipe_of(entry)
+    result, recipe = entry.result, entry.recipe
     return {
-        "title": result.method,
+        "title": entry.name,
         "kind": kind,
         "result": result,
         "facts": _facts(result),

@@ -18,7 +18,6 @@ from denoisebench.board.page.figures.plots import Plot, plots
 from denoisebench.board.page.output import Output
 from denoisebench.board.page.pictures import CLEAN, Album
 from denoisebench.board.page.pixels import OFFSET_HU, STEP_HU
-from denoisebench.board.page.repeat import recipe_of
 from denoisebench.board.page.run_page import run_facts
 from denoisebench.board.render import frame
 from denoisebench.board.render.frame import beside, seeds
@@ -130,7 +129,7 @@ def kind_of(entry: Entry) -> str:
         return "baseline"
     if entry.result.twin or entry.result.health:
         return "gan"
-    recipe = recipe_of(entry)
+    recipe = entry.recipe
     return "gan" if recipe and recipe.discriminator else "network"
 
 
@@ -171,13 +170,13 @@ def _summary(board: Board) -> str:
     first = ranked[0]
     score = tables.metric_cell(first.result.metrics[board.ranked_by], interval=True)
     unit = first.result.metrics[board.ranked_by].unit
-    lead = f"{first.result.method} leads: {board.ranked_by} {score.text} {unit} {score.interval}"
+    lead = f"{first.name} leads: {board.ranked_by} {score.text} {unit} {score.interval}"
     tied = [row for row in ranked[1:] if row.ranks and row.ranks[0] == 1]
     if first.ranks is None or len(ranked) == 1:
         return f"{lead.strip()}."
     if not tied:
         return f"{lead.strip()}, ahead of all others beyond what chance explains."
-    names = ", ".join(row.result.method for row in tied[:3]) + (", …" if len(tied) > 3 else "")
+    names = ", ".join(row.name for row in tied[:3]) + (", …" if len(tied) > 3 else "")
     return f"{lead.strip()}; these patients cannot tell it from {names}."
 
 
@@ -223,7 +222,7 @@ def _twin(site: Site, board: Board, row: Row) -> dict[str, str] | None:
             apart = f"{board.ranked_by} {cell.text} {cell.interval}".replace("\n", ", ")
             href = f"{site.slug(site.entry(other))}.html"
             known = "twin" in row.versus
-            return {"href": href, "method": other.result.method, "apart": apart if known else ""}
+            return {"href": href, "method": other.name, "apart": apart if known else ""}
     return None
 
 

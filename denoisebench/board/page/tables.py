@@ -164,7 +164,7 @@ def _table(
         furthest = max(furthest, ranks[1] if ranks else 0)
         result = row.result
         lines.append(
-            Line(place, ranks, group, result.method, seeds(board, row), people.href(row),
+            Line(place, ranks, group, row.name, seeds(board, row), people.href(row),
                  people.kind(row), result.status if row.rank is None else "done",
                  result.reason or "", tuple(compress(content, filled)))
         )  # fmt: skip

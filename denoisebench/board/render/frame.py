@@ -102,10 +102,11 @@ def notes(board: Board) -> list[str]:
             "w: weights between two runs, (1 - w) of the first and w of the second, trained by "
             "nothing of their own; to choose w by these scores is to tune on the test split"
         )
-    found += [f"{r.method}: {r.status}, {r.reason}" for r in results if r.status != "done"]
+    known = [(row.name, row.result) for row in board.rows]
+    found += [f"{name}: {r.status}, {r.reason}" for name, r in known if r.status != "done"]
     found += [
-        f"{r.method}: the GAN collapsed, {r.health.collapsed}"
-        for r in results
+        f"{name}: the GAN collapsed, {r.health.collapsed}"
+        for name, r in known
         if r.health and r.health.collapsed
     ]
     reasons = {(n, m.reason) for r in results for n, m in r.metrics.items() if m.mean is None}
@@ -140,7 +141,7 @@ def _rank(row: Row) -> str:
 
 def _with_seeds(board: Board, row: Row) -> str:
     spread = seeds(board, row)
-    return f"{row.result.method} ({spread})" if spread else row.result.method
+    return f"{row.name} ({spread})" if spread else row.name
 
 
 def seeds(board: Board, row: Row) -> str:
@@ -291,7 +292,7 @@ def _table(heading: str, rows: Sequence[Row], columns: Columns) -> Table:
 
 
 def _method(row: Row) -> str:
-    return row.result.method
+    return row.name
 
 
 def _named(name: str, metric: MetricResult) -> str:

@@ -40,7 +40,7 @@ def as_rows(boards: Sequence[Board]) -> list[dict[str, Any]]:
 def _beside(row: Row) -> dict[str, Any]:
     """What is known of a row beside its result; curves and places stay in the run's folder."""
     entry = row.entry
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"apart": entry.apart} if entry.apart else {}
     if entry.members:
         found["spread"] = entry.spread
         found["runs"] = [member.folder for member in entry.members]

@@ -17,7 +17,8 @@ CHOICES = [
     {"minutes": 2.0},
     {"steps": 500, "loss": "cgan + 100*l1", "discriminator": "patch3"},
     {"epochs": 3.0, "loss": "cgan + 10*ssim(window=7)", "generator": "unet7(norm='batch')"},
-    {"steps": 9, "learning_rate": 3e-5, "seed": 7, "batch": 2, "patch": 256},
+    {"steps": 9, "learning_rate": 3e-5, "seed": 7, "batch": 2, "patch": 256, "accumulate": 2},
+    {"steps": 9, "loss": "cgan + l1", "gan_after": 0.25},
 ]
 
 
@@ -47,7 +48,8 @@ def test_the_command_plans_the_same_recipe(dataset, choices):
     catalogue = find()
     recipe = plan(catalogue, **choices).recipe(TASK, dataset)
     words = given(command(result(), recipe))
-    numbers = {"steps": int, "minutes": float, "batch": int, "patch": int, "seed": int}
+    numbers = {"steps": int, "minutes": float, "batch": int, "patch": int, "seed": int,
+               "accumulate": int, "gan-after": float}  # fmt: skip
     again = plan(
         catalogue,
         generator=words["--gen"],
@@ -55,7 +57,9 @@ def test_the_command_plans_the_same_recipe(dataset, choices):
         discriminator=words.get("--disc"),
         learning_rate=float(words["--lr"]),
         **{
-            name: make(words[f"--{name}"]) for name, make in numbers.items() if f"--{name}" in words
+            name.replace("-", "_"): make(words[f"--{name}"])
+            for name, make in numbers.items()
+            if f"--{name}" in words
         },
     )
     assert again.recipe(TASK, dataset).hash == recipe.hash

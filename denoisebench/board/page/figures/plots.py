@@ -193,16 +193,16 @@ def _draw(
                 axes.set_xlim(min(values) / 2.5, max(values) * 2.5)
             label_decades(axes.xaxis, axis.written)
         figure.draw_without_rendering()  # settles the layout that names are placed in
-        named = [Named(p.row.result.method, p.x, p.y, p.x_ends) for p in points]
+        named = [Named(p.row.name, p.x, p.y, p.x_ends) for p in points]
         place_names(axes, named, most=MOST_NAMES, longest=LONGEST_NAME)
         svg = inline(figure, name, f"{axis.title}: {len(points)} methods", titles)
-    left_out = [f"{p.row.result.method} ({p.y:.4g} {unit}), far off" for p in below]
+    left_out = [f"{p.row.name} ({p.y:.4g} {unit}), far off" for p in below]
     return Plot(axis.title, svg, axis.caption, tuple(left_out))
 
 
 def _told(board: Board, axis: Scale, point: Point) -> str:
     x = axis.written(point.x) if axis.logarithmic else f"{point.x:.4g}"
-    return f"{point.row.result.method}: {board.ranked_by} {point.y:.4g}, {axis.label} {x}"
+    return f"{point.row.name}: {board.ranked_by} {point.y:.4g}, {axis.label} {x}"
 
 
 def _dot(axes: Axes, point: Point, identity: str) -> None:
