@@ -10,6 +10,7 @@ from denoisebench.board.render.latex import latex
 from denoisebench.data.dataset import DataSet
 from denoisebench.data.scan import Slice
 from denoisebench.plugins.find import find
+from denoisebench.scoring.result import write_scores
 from denoisebench.task import load_task
 from denoisebench.training.recipe import plan
 from tests.board.test_board import result
@@ -34,6 +35,7 @@ def entry(tmp_path):
             recipe.method, recipe=recipe.hash, family=recipe.family, seeds=(recipe.seed,)
         )
         found.write(folder / "result.json")
+        write_scores(folder / "scores.csv", [])
         return Entry(name, found, path=folder)
 
     return entry

@@ -9,6 +9,8 @@ from denoisebench.scoring.submission.private import discreet
 from denoisebench.training.recipe import Optimisation, Recipe, plan, preset_names
 
 HASH_SHOWN = 8
+ASKED = {"steps", "minutes", "batch", "accumulate", "patch", "learning_rate", "gan_after", "seed"}
+"""Fields of a recipe that the command says."""
 FIRST_PRESET = "quick"  # what `denoisebench run` starts from unless it is told
 
 
@@ -53,9 +55,7 @@ def caveat(recipe: Recipe | None, catalogue: Catalogue) -> str | None:
             generator=recipe.generator,
             discriminator=recipe.discriminator,
             loss=recipe.loss,
-            **recipe.model_dump(
-                include={"steps", "minutes", "batch", "patch", "learning_rate", "seed"}
-            ),
+            **recipe.model_dump(include=ASKED),
         )
     except UsageError as error:
         return discreet(str(error))
