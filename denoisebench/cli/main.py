@@ -31,6 +31,9 @@ PANELS = {
         "verify": "Score a RUN again in a process that is shown noisy pixels only.",
         "submit": "Pack a RUN for somebody else's board, or check what somebody sent.",
     },
+    "Use": {
+        "denoise": "Denoise DICOM series, or a NIfTI volume, with a RUN; not for diagnosis.",
+    },
     "Write": {
         "new": "Write a working plug-in with comments, and its test.",
         "check": "Hold plug-ins to the contracts of their kind; say what fails, and how to mend "

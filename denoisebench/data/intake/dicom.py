@@ -9,6 +9,7 @@ manifest tell), and cone-beam CT whose header does not say so.
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -25,12 +26,20 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from denoisebench.data.intake.header import LOSSLESS, Frame, judge, number, value
+from denoisebench.data.intake.header import (
+    LOSSLESS,
+    Frame,
+    Objector,
+    judge,
+    number,
+    refuse,
+    value,
+)
 from denoisebench.data.intake.pixels import Frames, Place, Stored
 from denoisebench.data.intake.raw import NotCT, Raw, check_range, refusing, regular_size
 from denoisebench.data.scan import digest_of
 
-__all__ = ["NotCT", "Raw", "read", "slices"]
+__all__ = ["NotCT", "Raw", "StoredSlice", "examine", "read", "read_stored", "slices"]
 
 StopWhen = Callable[[BaseTag, str | None, int], bool]
 
@@ -94,6 +103,66 @@ def slices(path: Path) -> Iterator[Raw]:
             yield raw
 
 
+@dataclass(frozen=True, eq=False)
+class StoredSlice:
+    """One slice as its file stores it, for who writes it back.
+
+    Attributes:
+        stored: (H, W) int32; sign and unused bits put right, padding as it is.
+        least, greatest: what BitsStored hold.
+        pads: least and greatest value that says that nothing was measured.
+        frame: slope and intercept to HU, and where it lies.
+    """
+
+    stored: NDArray[np.int32] = field(repr=False)
+    least: int
+    greatest: int
+    pads: tuple[float, float] | None
+    frame: Frame
+
+    def padding(self, stored: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Tell which values say that nothing was measured."""
+        return _between(self.pads, stored)
+
+
+def examine(path: Path, object_to: Objector = refuse) -> tuple[Dataset, Frame]:
+    """Read what a file with one slice says of it, and decode nothing.
+
+    Args:
+        path: of the file.
+        object_to: see `header.judge`.
+    Returns:
+        Those tags that are looked at here, and the slice's HU and place.
+    Raises:
+        NotCT: it holds no CT with known HU, or several slices.
+    """
+    with refusing("DICOM", "pydicom"):
+        size = regular_size(path)
+        with open(path, "rb", HEADER_BYTES) as file:
+            header, frames, _ = _opened(path, file, size, object_to)
+            return header, _only(frames)
+
+
+def read_stored(path: Path, object_to: Objector = refuse) -> StoredSlice:
+    """Decode a file with one slice, as it is stored; see `examine`.
+
+    Raises:
+        NotCT: as `examine`, or its pixels cannot be decoded.
+    """
+    with refusing("DICOM", "pydicom"):
+        size = regular_size(path)
+        with open(path, "rb", HEADER_BYTES) as file:
+            header, frames, pixels = _opened(path, file, size, object_to)
+            used = _used(header, pixels.stored(0))
+            return StoredSlice(used, *_range(header), _pads(header), _only(frames))
+
+
+def _only(frames: list[Frame]) -> Frame:
+    if len(frames) > 1:
+        raise NotCT("several slices in one file; save each as a file of its own")
+    return frames[0]
+
+
 def identity(path: Path) -> tuple[str, str]:
     """Return PatientID and SeriesInstanceUID, "" where missing or where nothing can be read."""
     tags = ["PatientID", "SeriesInstanceUID"]
@@ -109,7 +178,9 @@ def _patient(header: Dataset) -> str:
     return str(value(header, "PatientID") or "").strip(" \0")
 
 
-def _opened(path: Path, file: BinaryIO, size: int) -> tuple[Dataset, list[Frame], Frames]:
+def _opened(
+    path: Path, file: BinaryIO, size: int, object_to: Objector = refuse
+) -> tuple[Dataset, list[Frame], Frames]:
     """Parse the header once and judge it, before a byte of the pixels is read."""
     start = file.read(132)
     with_preamble = start[128:] == b"DICM"
@@ -133,7 +204,7 @@ def _opened(path: Path, file: BinaryIO, size: int) -> tuple[Dataset, list[Frame]
         syntax = _syntax(found)
     if not with_preamble and value(header, "Modality") is None:
         raise NotCT("not DICOM")
-    frames = judge(header, syntax, size)
+    frames = judge(header, syntax, size, object_to)
     if not places:
         raise NotCT("no pixels, or truncated before them")
     return header, frames, Frames(header, syntax, source, places[0], len(frames))
@@ -235,16 +306,27 @@ def _used(header: Dataset, pixels: Stored) -> NDArray[np.int32]:
 
 def _padding(header: Dataset, stored: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Tell which stored values are the padding that the header declares."""
+    return _between(_pads(header), stored)
+
+
+def _between(ends: tuple[float, float] | None, stored: NDArray[np.int32]) -> NDArray[np.bool_]:
+    if ends is None:
+        return np.zeros(stored.shape, np.bool_)
+    return (stored >= ends[0]) & (stored <= ends[1])
+
+
+def _pads(header: Dataset) -> tuple[float, float] | None:
+    """Return the ends of the padding that the header declares."""
     first = number(header, "PixelPaddingValue")
     if first is None:
-        return np.zeros(stored.shape, np.bool_)
+        return None
     last = number(header, "PixelPaddingRangeLimit")
     ends = sorted((first, first if last is None else last))
     if header.PixelRepresentation == 1:  # writers give signed padding as unsigned and back
         ends = sorted(end - 65536 if end > 32767 else end for end in ends)
     else:
         ends = sorted(end + 65536 if end < 0 else end for end in ends)
-    return (stored >= ends[0]) & (stored <= ends[1])
+    return ends[0], ends[1]
 
 
 def _hu_by_float(header: Dataset, stored: NDArray[np.int32], frame: Frame) -> NDArray[np.int16]:

@@ -1,11 +1,15 @@
 """What a DICOM header says about its pixels: CT with known HU, or the reason why not.
 
 Nothing here reads a pixel. Reasons never quote a file's own text: any tag may hold a name.
+
+Some reasons say that HU are unknown; others, that they are no clean axial slice (a localizer, a
+coronal plane, lossy compression in its history). The latter go to an `Objector`, which raises where
+slices are to learn from and to measure by, and may take note where one is only to be denoised.
 """
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -75,6 +79,8 @@ HU_NAMES = {"HU", "HOUNSFIELD", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS", "HOUNSFIE
             "HOUNDSFIELD UNIT", "HOUNDSFIELD UNITS"}  # fmt: skip
 CONE_BEAM = ("CONE BEAM", "CONE-BEAM", "CONEBEAM", "CBCT", "ON-BOARD IMAG")
 
+Objector = Callable[[str], None]  # takes a reason
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -133,17 +139,25 @@ def whole(source: Dataset, keyword: str) -> int | None:
     return int(found) if found is not None and found == int(found) else None
 
 
-def judge(header: Dataset, syntax: str, encoded_bytes: int) -> list[Frame]:
+def refuse(reason: str) -> None:
+    """Raise NotCT."""
+    raise NotCT(reason)
+
+
+def judge(
+    header: Dataset, syntax: str, encoded_bytes: int, object_to: Objector = refuse
+) -> list[Frame]:
     """Return the file's frames, or raise NotCT with the first reason that holds.
 
     Args:
         header: all of the file except its pixels.
         syntax: the transfer syntax UID.
         encoded_bytes: an upper bound on the encoded pixels; no header may claim far more.
+        object_to: is told what it is where its HU are known and it is no clean axial slice.
     """
-    _is_ct(header)
-    _is_lossless(header, syntax)
-    _can_hold_hu(header)
+    _is_ct(header, object_to)
+    _is_lossless(header, syntax, object_to)
+    _can_hold_hu(header, object_to)
     count = _frame_count(header, encoded_bytes, syntax)
     shared = _first(header, "SharedFunctionalGroupsSequence")
     per_frame = value(header, "PerFrameFunctionalGroupsSequence")
@@ -152,15 +166,15 @@ def judge(header: Dataset, syntax: str, encoded_bytes: int) -> list[Frame]:
     if isinstance(per_frame, Sequence) and len(per_frame) != count:
         raise NotCT(f"{count} frames but {len(per_frame)} functional groups")
     groups = list(per_frame) if isinstance(per_frame, Sequence) else [None] * count
-    return [_frame((group, shared), header) for group in groups]
+    return [_frame((group, shared), header, object_to) for group in groups]
 
 
-def _is_ct(header: Dataset) -> None:
+def _is_ct(header: Dataset, object_to: Objector) -> None:
     modality = text(header, "Modality")
     if modality != "CT":
         known = modality if modality in MODALITIES else "missing or other"
         raise NotCT(f"not CT: modality {known}")
-    _is_slice(_words(header, "ImageType"))
+    _is_slice(_words(header, "ImageType"), object_to)
     sop_class = str(value(header, "SOPClassUID") or "")
     if sop_class and sop_class not in CT_CLASSES:
         name = UID(sop_class).name
@@ -171,7 +185,7 @@ def _is_ct(header: Dataset) -> None:
         text(header, tag) for tag in ("Manufacturer", "ManufacturerModelName", "SeriesDescription")
     )
     if any(word in said for word in CONE_BEAM):
-        raise NotCT("cone-beam CT: its values are not calibrated HU")
+        object_to("cone-beam CT: its values are not calibrated HU")
 
 
 def _words(source: Dataset, keyword: str) -> set[str]:
@@ -180,22 +194,22 @@ def _words(source: Dataset, keyword: str) -> set[str]:
     return {str(item).strip(" \0").upper() for item in items}
 
 
-def _is_slice(words: set[str]) -> None:
+def _is_slice(words: set[str], object_to: Objector) -> None:
     for word, what in NOT_SLICES.items():
         if word in words:
-            raise NotCT(f"{what}, not a slice in HU")
+            object_to(f"{what}, not a slice in HU")
 
 
-def _is_lossless(header: Dataset, syntax: str) -> None:
+def _is_lossless(header: Dataset, syntax: str, object_to: Objector) -> None:
     if syntax in LOSSY:
         raise NotCT(f"lossy compression ({LOSSY[syntax]}): not a clean reference")
     if text(header, "LossyImageCompression") == "01":
-        raise NotCT("lossy compression in its history: not a clean reference")
+        object_to("lossy compression in its history: not a clean reference")
     if syntax not in LOSSLESS:
         raise NotCT("its transfer syntax is none that is read here")
 
 
-def _can_hold_hu(header: Dataset) -> None:
+def _can_hold_hu(header: Dataset, object_to: Objector) -> None:
     samples = whole(header, "SamplesPerPixel")
     photometric = text(header, "PhotometricInterpretation")
     if samples not in (1, None) or photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
@@ -206,7 +220,7 @@ def _can_hold_hu(header: Dataset) -> None:
     if rows is None or columns is None:
         raise NotCT("no rows and columns: no image")
     if min(rows, columns) < SMALLEST:
-        raise NotCT(f"{rows} × {columns} pixels, fewer than {SMALLEST} × {SMALLEST}")
+        object_to(f"{rows} × {columns} pixels, fewer than {SMALLEST} × {SMALLEST}")
     if max(rows, columns) > LARGEST:
         raise NotCT(f"{rows} × {columns} pixels claimed, more than {LARGEST} × {LARGEST}")
     allocated, stored = whole(header, "BitsAllocated"), whole(header, "BitsStored")
@@ -237,13 +251,15 @@ def _first(source: Dataset | None, keyword: str) -> Dataset | None:
     return found[0] if isinstance(found, Sequence) and len(found) else None
 
 
-def _frame(groups: tuple[Dataset | None, Dataset | None], header: Dataset) -> Frame:
+def _frame(
+    groups: tuple[Dataset | None, Dataset | None], header: Dataset, object_to: Objector
+) -> Frame:
     def of(sequence: str) -> Dataset:
         """Return the functional group of the frame, of all frames, or the header itself."""
         found = (_first(group, sequence) for group in groups)
         return next((item for item in found if item is not None), header)
 
-    _is_slice(_words(of("CTImageFrameTypeSequence"), "FrameType"))
+    _is_slice(_words(of("CTImageFrameTypeSequence"), "FrameType"), object_to)
     slope, intercept = _rescale(of("PixelValueTransformationSequence"))
     measures = of("PixelMeasuresSequence")
     spacing = numbers(measures, "PixelSpacing", 2)
@@ -254,10 +270,10 @@ def _frame(groups: tuple[Dataset | None, Dataset | None], header: Dataset) -> Fr
     position = position or numbers(header, "ImagePosition", 3)
     normal = _normal(orientation)
     if normal is None and _words(header, "ImageType") & REFORMATS:
-        raise NotCT("a reformat of unknown orientation")
+        object_to("a reformat of unknown orientation")
     # 45°: gantries tilt by 30° at most, sagittal and coronal planes stand at 90°
     if normal is not None and abs(normal[2]) < math.sqrt(0.5):
-        raise NotCT("not axial: a sagittal or coronal plane")
+        object_to("not axial: a sagittal or coronal plane")
     along = number(header, "SliceLocation")
     if along is None:
         along = number(header, "Location")

@@ -20,11 +20,11 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from denoisebench.data.intake.header import LARGEST, SMALLEST
+from denoisebench.data.intake.header import LARGEST, SMALLEST, Objector, refuse
 from denoisebench.data.intake.raw import NotCT, Raw, refusing, regular_size
 from denoisebench.data.scan import digest_of
 
-__all__ = ["NotCT", "Raw", "read", "slices"]
+__all__ = ["NotCT", "Raw", "StoredVolume", "read", "read_stored", "slices"]
 
 KIND = ("NIfTI", "nibabel.global")
 MISSING = "NIfTI needs the extra nifti: pip install 'denoisebench[nifti]'"
@@ -76,6 +76,58 @@ class Volume:
     geometry: Geometry
 
 
+@dataclass(frozen=True, eq=False)
+class StoredVolume:
+    """A file's voxels as they are stored, for who writes it back.
+
+    Attributes:
+        head: all bytes before the voxels: header and extensions.
+        voxels: as the file orders them; the first axis runs fastest.
+        slope, intercept: to HU.
+    """
+
+    head: bytes
+    voxels: NDArray[Any]
+    slope: float
+    intercept: float
+    geometry: Geometry
+
+    def planes(self, voxels: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        """Yield views of axial planes, (rows, columns), from the first to the last of the file."""
+        way = self.geometry
+        for plane in np.moveaxis(voxels, (way.plane, way.row, way.column), (0, 1, 2)):
+            yield _flipped(plane, way)
+
+
+def read_stored(path: Path, object_to: Objector = refuse) -> StoredVolume:
+    """Read a volume as it is stored; HU need not be whole.
+
+    Args:
+        path: of the file.
+        object_to: told where its values, or the size of its planes, are not those of CT in HU.
+    Raises:
+        NotCT: it holds no volume whose scale and orientation are known.
+    """
+    with refusing(*KIND):
+        size = regular_size(path)
+        with open(path, "rb") as file:
+            packed = file.read(2) == GZIP
+            file.seek(0)
+            source = cast(BinaryIO, gzip.GzipFile(fileobj=file) if packed else file)
+            volume = _judged(source, size, packed, object_to)
+            source.seek(0)
+            head = _taken(source, volume.offset)
+            data = _taken(source, math.prod(volume.shape) * volume.dtype.itemsize)
+            _check_end(source)
+        voxels = np.frombuffer(data, volume.dtype).reshape(volume.shape, order="F")
+        found = StoredVolume(head, voxels, volume.slope, volume.intercept, volume.geometry)
+        try:
+            _check_values(volume, found.planes(voxels), whole=False)
+        except NotCT as problem:
+            object_to(problem.reason)
+        return found
+
+
 def read(path: Path) -> list[Raw]:
     """Read a file's slices in HU; a volume of 1000 planes of 512² takes 0.5 GiB.
 
@@ -103,7 +155,7 @@ def slices(path: Path) -> Iterator[Raw]:
             if packed and volume.geometry.plane != 2:
                 room = stack.enter_context(tempfile.TemporaryFile())
                 source = _unpacked(source, volume, room)
-            _check_values(volume, source)
+            _check_values(volume, _planes(volume, source))
             found = _raws(volume, source)
         while True:
             with refusing(*KIND):
@@ -113,7 +165,7 @@ def slices(path: Path) -> Iterator[Raw]:
             yield raw
 
 
-def _judged(source: BinaryIO, size: int, packed: bool) -> Volume:
+def _judged(source: BinaryIO, size: int, packed: bool, object_to: Objector = refuse) -> Volume:
     """Read the header, and refuse what no CT says or what the file cannot hold."""
     header = _header(source)
     shape, dtype = _shape(header), header.get_data_dtype()
@@ -136,7 +188,7 @@ def _judged(source: BinaryIO, size: int, packed: bool) -> Volume:
     geometry = _geometry(header, shape)
     rows, columns = shape[geometry.row], shape[geometry.column]
     if min(rows, columns) < SMALLEST:
-        raise NotCT(f"{rows} × {columns} pixels, fewer than {SMALLEST} × {SMALLEST}")
+        object_to(f"{rows} × {columns} pixels, fewer than {SMALLEST} × {SMALLEST}")
     if max(rows, columns) > LARGEST:
         raise NotCT(f"{rows} × {columns} pixels claimed, more than {LARGEST} × {LARGEST}")
     return Volume(shape, dtype, int(offset), slope, intercept, geometry)
@@ -288,8 +340,8 @@ def _check_end(source: BinaryIO) -> None:
         raise NotCT("truncated: its compressed voxels have no end") from None
 
 
-def _hu(volume: Volume, stored: NDArray[Any]) -> NDArray[np.int16]:
-    """Return a plane in HU, C order.
+def _hu(volume: Volume, stored: NDArray[Any], *, whole: bool = True) -> NDArray[np.int16]:
+    """Return a plane in HU, C order; rounded, where they need not be whole.
 
     Raises:
         NotCT: values past int16, or floats that are no whole numbers.
@@ -299,16 +351,16 @@ def _hu(volume: Volume, stored: NDArray[Any]) -> NDArray[np.int16]:
     low, high = float(hu.min()), float(hu.max())  # NaN where there is one
     if not (low >= -32768 and high <= 32767):
         raise NotCT(f"values that cannot be HU: {low:.0f} to {high:.0f}")
-    if volume.dtype.kind == "f" and float(np.abs(scaled - hu).max()) > WHOLE:
+    if whole and volume.dtype.kind == "f" and float(np.abs(scaled - hu).max()) > WHOLE:
         raise NotCT("no whole HU: a resampled or normalised volume is no clean reference")
     return np.ascontiguousarray(hu, np.int16)
 
 
-def _check_values(volume: Volume, source: BinaryIO) -> None:
+def _check_values(volume: Volume, planes: Iterator[NDArray[Any]], *, whole: bool = True) -> None:
     """Look for a plane of air and soft tissue, which tell HU from labels, MR and grey levels."""
     low, high, labels = math.inf, -math.inf, set[int]()
-    for stored in _planes(volume, source):
-        hu = _hu(volume, stored)
+    for stored in planes:
+        hu = _hu(volume, stored, whole=whole)
         low, high = min(low, int(hu.min())), max(high, int(hu.max()))
         rest = hu[hu > AIR]
         if AIR_SHARE <= 1 - rest.size / hu.size < 1 and np.mean(abs(rest) <= SOFT) >= SOFT_SHARE:
