@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import denoisebench as db
 from denoisebench.cli import main
 
 PHANTOM = "phantom-8x2x64"
@@ -105,3 +106,13 @@ def cli(monkeypatch, capfdbinary):
         return int(left.value.code or 0), *capfdbinary.readouterr()
 
     return call
+
+
+@pytest.fixture(scope="session")
+def noisy(drawn, tmp_path_factory) -> db.Run:
+    """What the noisy slice scores."""
+    folder = tmp_path_factory.mktemp("noisy")
+    (folder / "tiny-task.toml").write_text(TASK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DENOISEBENCH_HOME", str(drawn))
+        return db.evaluate("noisy", data=PHANTOM, task=folder / "tiny-task.toml", out=folder)

@@ -7,8 +7,6 @@ from torch.nn.functional import avg_pool2d
 
 import denoisebench as db
 
-PHANTOM = "phantom-8x2x64"
-
 
 class Blur(nn.Module):
     """Average of nine neighbours: the same on every scale."""
@@ -48,16 +46,6 @@ def test_any_module_stands_on_the_board_after_one_call(score, noisy, cli):
     assert [row.result.method for row in board.rows] == ["my blur", "noisy"]
     assert board.rows[1].versus["best"].mean == pytest.approx(noisy.psnr - mine.psnr, abs=1e-9)
     assert b"my blur" in cli("leaderboard")[1]
-
-
-@pytest.fixture(scope="session")
-def noisy(drawn, tmp_path_factory) -> db.Run:
-    """What the noisy slice scores."""
-    folder = tmp_path_factory.mktemp("noisy")
-    (folder / "tiny-task.toml").write_text(TASK)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DENOISEBENCH_HOME", str(drawn))
-        return db.evaluate("noisy", data=PHANTOM, task=folder / "tiny-task.toml", out=folder)
 
 
 @pytest.mark.parametrize("scale", SIGMAS)
