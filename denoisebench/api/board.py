@@ -97,7 +97,9 @@ class Leaderboard:
         from denoisebench.board.render.terminal import WIDE, table
 
         text = io.StringIO()
-        Console(file=text, width=WIDE, force_jupyter=False).print(table([self.board], self.problems))
+        Console(file=text, width=WIDE, force_jupyter=False).print(
+            table([self.board], self.problems)
+        )
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
     def _repr_markdown_(self) -> str:

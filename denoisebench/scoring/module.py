@@ -1,5 +1,6 @@
 """Rows of modules that were made elsewhere: on their own scale, and left as they were."""
 
+import copy
 import hashlib
 import json
 import re
@@ -94,10 +95,11 @@ def score_module(
     method = " ".join((name or _called(model)).split()) or "module"
     with _as_it_was(model, bench.device):
 
-        def adapted(scale: Scale) -> Adapted:
+        def adapted(scale: Scale, model: Model = model) -> Adapted:
             return Adapted(model, bench.task, scale, sigma, bench.device).eval()
 
-        doubt = _doubt(bench, method, adapted, scale, multiple)
+        # A copy each, since some keep what they saw, to begin with it the next time.
+        doubt = _doubt(bench, method, lambda each: adapted(each, _copy(model)), scale, multiple)
         if doubt:
             bench.note(doubt)
         key = _key(bench, method, model, f"{scale} {sigma} {multiple}")
@@ -213,6 +215,14 @@ def _psnr(image: NDArray[np.float64], clean: NDArray[np.float64]) -> float:
     """In dB; minus infinity for what is not finite."""
     error = float(np.mean((image - clean) ** 2))
     return float(10 * np.log10(PEAK**2 / max(error, 1e-12))) if np.isfinite(error) else -np.inf
+
+
+def _copy(model: Model) -> Model:
+    """Copy a model; itself where it cannot be copied."""
+    try:
+        return copy.deepcopy(model)
+    except Exception:  # a library's own classes may raise anything
+        return model
 
 
 def _called(model: Model) -> str:
