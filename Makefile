@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench docs clean
+.PHONY: help setup run test lint bench docs notebook clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,6 +32,9 @@ lint: $(VENV)/.installed ## style, types, direction of imports
 
 docs: $(VENV)/.installed ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+notebook: setup ## execute the notebook of the documentation, and write its outputs into it
+	JUPYTER_PLATFORM_DIRS=1 $(BIN)/python docs/notebooks/execute.py
 
 bench: setup ## speed beside others as a table of ratios; metrics beside other implementations
 	@$(BIN)/python benchmarks/calibration.py

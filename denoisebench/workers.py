@@ -2,7 +2,7 @@
 
 A worker of `multiprocessing` is `python -c …`, which looks for modules in the current folder before
 it is told where this process looks: a `multiprocessing.py` that lies among somebody's data would be
-run by every worker.
+run by every worker. It would also run the script that this process runs, unless that is guarded.
 """
 
 import multiprocessing
@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import spawn
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -31,7 +32,7 @@ _ENVIRONMENT = {
 class _Worker(SpawnProcess):
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> Any:
-        with _prepared():
+        with _prepared(), _without_script():
             return SpawnProcess._Popen(process_obj)
 
 
@@ -62,6 +63,25 @@ def _prepared() -> Iterator[None]:
                     del os.environ[name]
                 else:
                     os.environ[name] = value
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Let a child start without the script that this process runs.
+
+    What it runs would be run again by each worker, `denoisebench.train` in it included.
+    """
+    told: Any = vars(spawn)["get_preparation_data"]
+
+    def without(name: str) -> dict[str, Any]:
+        facts: dict[str, Any] = told(name)
+        return {key: value for key, value in facts.items() if not key.startswith("init_main")}
+
+    spawn.get_preparation_data = without
+    try:
+        yield
+    finally:
+        spawn.get_preparation_data = told
 
 
 def cores() -> int:

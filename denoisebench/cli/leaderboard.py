@@ -52,19 +52,11 @@ def leaderboard(
         raise UsageError(f"no folder {str(runs)!r}; denoisebench run makes one, or name another")
 
     from denoisebench.board import board, render
+    from denoisebench.board.chosen import chosen
     from denoisebench.board.render.plain import plain
 
     entries, problems = board.collect(runs)
-    shown = [
-        entry
-        for entry in entries
-        if task in (None, entry.result.task) and data in (None, entry.result.data)
-    ]
-    if not shown:
-        what = "".join(f" of {word}" for word in (task, data) if word)
-        there = dict.fromkeys(f"{e.result.task} on {e.result.data}" for e in entries)
-        told = plain("; ".join(there)) or "none"
-        raise UsageError(f"no results{what} below {str(runs)!r}; there are: {told}")
+    shown = chosen(entries, task, data, str(runs))
     if form == "table":
         render.print_tables(board.boards(shown), problems)
         return

@@ -167,13 +167,13 @@ def run(
         from denoisebench.training.world import joined
 
         world, where = stack.enter_context(joined(options.torch_device(device)))
-        own = (out / "recipe.toml").exists()  # --out names a run rather than a folder of runs
+        folder_of_runs, own = runs.place(out)
         bench = runs.Bench(
             dataset,
             chosen_task,
             catalogue,
             where,
-            out.parent if own else out,
+            folder_of_runs,
             world=world,
             speedup=speedup,
             note=display.say,
@@ -187,7 +187,7 @@ def run(
         else:
             world.rows(planned.settings.batch, planned.settings.accumulate or 1)  # refuses, early
             recipe = planned.recipe(chosen_task, dataset)
-            todo = [(recipe, out if own else runs.run_folder(bench, recipe))]
+            todo = [(recipe, own or runs.run_folder(bench, recipe))]
             if twin and planned.twin:
                 other = planned.twin.recipe(chosen_task, dataset)
                 todo.insert(0, (other, runs.run_folder(bench, other)))

@@ -30,6 +30,7 @@ class Stopping:
 
     def __init__(self) -> None:
         self.asked = self._looked_after = False
+        self._others = set(multiprocessing.active_children())  # begun before, by somebody else
 
     def __call__(self) -> bool:
         """Say whether a signal came."""
@@ -53,7 +54,8 @@ class Stopping:
         again, self.asked = self.asked, True
         if not again and not self._looked_after:
             for child in multiprocessing.active_children():  # a pool waits for its workers
-                child.terminate()
+                if child not in self._others:
+                    child.terminate()
             raise KeyboardInterrupt
 
 
@@ -84,6 +86,29 @@ def stop_on_signals() -> Iterator[Stopping]:
             theirs.close()
             watch.join()
             ours.close()
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Stopping]:
+    """Note a first Ctrl-C as above, and end no process: where this one is somebody's, as a kernel.
+
+    A second Ctrl-C does not wait for a loop to see the first. Only a main thread gets signals.
+    """
+    stopping = Stopping()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stopping.asked:
+            raise KeyboardInterrupt
+        stopping.ask(number, frame)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield stopping
+    finally:
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
 
 
 def _nohup(number: int) -> bool:

@@ -1,10 +1,16 @@
 """Data sets by name, and folders."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from denoisebench.data.dataset import DataSet
 from denoisebench.errors import UsageError
+
+PHANTOM = re.compile(
+    r"phantom(-(?P<patients>[1-9]\d{0,3})x(?P<slices>[1-9]\d{0,2})x(?P<size>[1-9]\d{1,3}))?"
+)
+"""`phantom`, or as boards call one of other sizes: patients × slices × side, `phantom-16x2x128`."""
 
 
 def open_data(
@@ -16,17 +22,19 @@ def open_data(
     """Open data by name or by place.
 
     Args:
-        name: `phantom`; a public data set that was fetched; prepared data as `data list` prints
-            them; a folder of CT, prepared or not.
+        name: `phantom`, or `phantom-16x2x128` for 16 patients with two slices of 128²; a public
+            data set that was fetched; prepared data as `data list` prints them; a folder of CT,
+            prepared or not.
         progress: called with slices done and slices in all.
         waiting: told which process prepares the same, while this one waits for it.
     Raises:
         UsageError: there is no such data.
     """
-    if name == "phantom":
+    if sizes := PHANTOM.fullmatch(name):
         from denoisebench.data.phantom.data_set import open_phantom
 
-        return open_phantom(progress=progress)
+        named = {key: int(value) for key, value in sizes.groupdict().items() if value}
+        return open_phantom(**named, progress=progress)
     from denoisebench.data.store import layout
     from denoisebench.data.store.opened import open_prepared
     from denoisebench.data.store.prepare import open_folder

@@ -37,6 +37,11 @@ def baseline_key(bench: Bench, part: Part) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
+def baseline_folder(bench: Bench, part: Part) -> Path:
+    """Say where a baseline's run stands: `<name>-<first 8 of the key>` in the runs folder."""
+    return bench.runs / f"{part.card.name}-{baseline_key(bench, part)[:8]}"
+
+
 def run_baseline(bench: Bench, text: str) -> Result:
     """Score a baseline; one that stands in the runs folder is read as `run_network` does.
 
@@ -49,8 +54,7 @@ def run_baseline(bench: Bench, text: str) -> Result:
         Its result; `failed` where it gave pixels that are not finite.
     """
     (part,) = resolve(text, "baseline", bench.catalogue)
-    key = baseline_key(bench, part)
-    folder = bench.runs / f"{part.card.name}-{key[:8]}"
+    key, folder = baseline_key(bench, part), baseline_folder(bench, part)
     done, incomplete = known_result(bench, folder)
     if done and not incomplete:
         return done

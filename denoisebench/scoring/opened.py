@@ -140,6 +140,11 @@ def open_run(folder: Path, catalogue: Catalogue, task: str | None = None) -> Ope
     result = read_result(folder / "result.json")
     if result.status != "done":
         raise UsageError(f"{folder} is {result.status} ({result.reason}); a run that is done can")
+    if result.kind == "module":
+        raise UsageError(
+            f"{folder} holds the scores of a module that was made elsewhere; nothing can build it "
+            "again here: denoisebench.evaluate(module) scores it"
+        )
     if task is None and result.task not in task_names():
         raise UsageError(f"{folder} was scored under a task {result.task!r}; give its file: --task")
     ruler = load_task(task or result.task)

@@ -99,10 +99,11 @@ class Result(_Open):
 
     Attributes:
         method: canonical expressions, `unet7 · cgan + 100*l1` or `bm3d`.
-        kind: a trained network or a classical baseline.
+        kind: a trained network, a classical baseline, or a module that was made elsewhere.
         task, task_version, data, data_digest, split_digest: what it was scored on.
         split_note: how the split differs from one by patient, where it does.
-        recipe: hash of the recipe (networks) or of plug-in and knobs (baselines).
+        recipe: hash of the recipe (networks), of plug-in and knobs (baselines), or of the weights
+            (modules).
         family: hash of the recipe without its seed: rows that share it are one method.
         twin: hash of the recipe without the GAN, for a network trained with one.
         blend: between which networks it lies, for one that was not trained.
@@ -124,7 +125,7 @@ class Result(_Open):
     schema_version: int = SCHEMA_VERSION
     evaluation_version: int = EVALUATION_VERSION
     method: str
-    kind: Literal["network", "baseline"]
+    kind: Literal["network", "baseline", "module"]
     task: str
     task_version: Count
     data: str

@@ -69,6 +69,11 @@ class Interrupted(Exception):
     """Training was stopped; the folder holds a checkpoint to resume from."""
 
 
+def place(out: Path) -> tuple[Path, Path | None]:
+    """Say what --out names: the folder of runs; and the run's own, where it names a run."""
+    return (out.parent, out) if (out / "recipe.toml").exists() else (out, None)
+
+
 def run_folder(bench: Bench, recipe: Recipe) -> Path:
     """Say where a recipe's run stands: `<gen>-<loss>-<first 8 of the hash>` in the runs folder."""
     (generator,) = resolve(recipe.generator, "generator", bench.catalogue)

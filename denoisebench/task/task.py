@@ -23,6 +23,14 @@ else:
     Pixels = TypeVar("Pixels")
 
 PEAK = 255.0
+Scale = Literal["network", "unit", "grey", "hu"]
+SCALES: dict[Scale, str] = {
+    "network": "[-1, 1]",
+    "unit": "[0, 1]",
+    "grey": "0 to 255",
+    "hu": "Hounsfield units",
+}
+"""Scales of pixels that others use, too: what the ends of the window are on them."""
 FARTHEST = 1e6  # HU or grey levels; beyond, and from nan, arithmetic no longer gives numbers
 
 
@@ -91,6 +99,19 @@ class Task(BaseModel):
         This is what a baseline is told.
         """
         return float(self.channel_sigma / np.sqrt(self.noise.channels))
+
+    def scale(self, name: Scale) -> tuple[float, float]:
+        """Say how grey levels are told on a scale: value = gain * grey + offset.
+
+        Returns:
+            The gain and the offset.
+        """
+        return {
+            "network": (2 / PEAK, -1.0),
+            "unit": (1 / PEAK, 0.0),
+            "grey": (1.0, 0.0),
+            "hu": (1 / self.grey_per_hu, self.window_hu[0]),
+        }[name]
 
     def to_grey(self, hu: NDArray[np.int16]) -> NDArray[np.float64]:
         """Map HU to grey levels, clipped to the window, not rounded.

@@ -2,6 +2,7 @@
 
 import shlex
 
+from denoisebench.data.named import PHANTOM
 from denoisebench.errors import UsageError
 from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.result import Result
@@ -16,8 +17,10 @@ FIRST_PRESET = "quick"  # what `denoisebench run` starts from unless it is told
 
 def command(result: Result, recipe: Recipe | None) -> str:
     """Write what to type; DIR stands for a folder, whose name is nobody's business."""
-    data = result.data if result.data == "phantom" else "DIR"
+    data = result.data if PHANTOM.fullmatch(result.data) else "DIR"
     words = ["denoisebench", "run"]
+    if result.kind == "module":
+        return f"denoisebench.evaluate(MODULE, task={result.task!r}, data={data!r})  # in Python"
     if recipe is None:
         words += ["--baseline", result.method, "--data", data, "--task", result.task]
         return shlex.join(words)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from denoisebench.board.board import Board
-from denoisebench.board.render.frame import WORDS, Table, frame
+from denoisebench.board.render.frame import WORDS, Frame, Table, frame
 
 # CommonMark undoes a backslash before any mark, Python-Markdown before some only; both read
 # references, so those stand where a mark could open a tag, a cell, a formula or a link.
@@ -18,16 +18,17 @@ _OPENING = re.compile(r"^(\d*)([-+.):])(?=[-\s]|$)")
 
 def markdown(boards: Sequence[Board]) -> str:
     """Render boards as Markdown tables."""
-    blocks = []
-    for board in boards:
-        shown = frame(board)
-        parts = [f"### {_line(shown.title)}"]
-        for table in shown.tables:
-            parts += [f"{_line(table.title)}:"] if table.title else []
-            parts.append(grid(table))
-        parts += ["\n".join(f"- {_line(note)}" for note in shown.notes)] if shown.notes else []
-        blocks.append("\n\n".join(parts))
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(f"### {section(frame(board))}" for board in boards) + "\n"
+
+
+def section(shown: Frame) -> str:
+    """Render what a board says; the title stands first, and opens neither a list nor a heading."""
+    parts = [_line(shown.title)]
+    for table in shown.tables:
+        parts += [f"{_line(table.title)}:"] if table.title else []
+        parts.append(grid(table))
+    parts += ["\n".join(f"- {_line(note)}" for note in shown.notes)] if shown.notes else []
+    return "\n\n".join(parts)
 
 
 def grid(table: Table) -> str:

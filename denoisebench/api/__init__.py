@@ -1,0 +1,1 @@
+"""The Python API; `denoisebench/__init__.py` says which names of it are public."""
