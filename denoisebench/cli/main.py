@@ -30,6 +30,10 @@ PANELS = {
         "verify": "Score a RUN again in a process that is shown noisy pixels only.",
         "submit": "Pack a RUN for somebody else's board, or check what somebody sent.",
     },
+    "Use": {
+        "export": "Write a RUN's network as a model for another runtime; RUN is a folder, a name "
+        "or a hash.",
+    },
     "Write": {
         "new": "Write a working plug-in with comments, and its test.",
         "check": "Hold plug-ins to the contracts of their kind; say what fails, and how to mend "
