@@ -21,7 +21,7 @@ EXTRA = ("onnx", "onnxscript", "onnxruntime")
 @click.argument("run")
 @click.option("--onnx", "file", is_flag=False, flag_value=".", required=True, metavar="[FILE]",
               type=click.Path(path_type=Path),
-              help="Write an ONNX model; in the current folder, named as the run, if left out.")  # fmt: skip
+              help="Write an ONNX model; RUN's name and .onnx if left out.")  # fmt: skip
 @click.option("--hu", is_flag=True, help="A model of HU → HU; of [-1, 1] → [-1, 1] otherwise.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE where there is one.")
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
@@ -95,8 +95,7 @@ def _print(place: Path, exported: "Exported", as_json: bool) -> None:
         click.echo(json.dumps(answer, indent=1))
         return
     click.echo(f"{place}: {len(exported.model):,} bytes, ONNX opset {facts['opset']}")
-    click.echo(
-        f"  {facts['method']}, {facts['units']} → {facts['units']}, any size; {facts['use']}"
-    )
+    units = facts["units"]
+    click.echo(f"  {facts['method']}, {units} → {units}, any size; {facts['use']}")
     for (batch, height, width), value in found.items():
         click.echo(f"  {batch} × 1 × {height} × {width}: within {value:.1e} of torch, in [-1, 1]")

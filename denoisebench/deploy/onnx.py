@@ -1,4 +1,4 @@
-"""A trained run as an ONNX model that takes slices of any size, held against torch before it is kept.
+"""A trained run as an ONNX model of slices of any size, held against torch before it is kept.
 
 What stands around the generator when a slice is denoised is part of the graph: reflection to the
 generator's multiple and, if wanted, the way from HU and back.
