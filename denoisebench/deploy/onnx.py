@@ -5,6 +5,7 @@ generator's multiple and, if wanted, the way from HU and back.
 """
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -73,7 +74,7 @@ class InHU(Module):
         """Denoise (B, 1, H, W) HU."""
         low, scale = self.task.window_hu[0], self.task.grey_per_hu
         grey = (noisy - low) * scale
-        inside = grey.clamp(0, PEAK)
+        inside = grey.clamp(0.0, PEAK)
         far = (grey - inside).abs() > BEYOND * self.task.sigma
         shown = inside if self.task.noise.eight_bit else torch.where(far, inside, grey)
         output = from_network(self.denoiser(to_network(shown)))
@@ -86,7 +87,7 @@ def reflected(image: Tensor, axis: int, multiple: int) -> Tensor:
     The same pixels, but by their places, which a graph can reckon for a length not known yet.
     """
     length = image.shape[axis]
-    period = 2 * length - 2
+    period = 2 * torch.arange(length)[-1]  # a tensor: torch exports no remainder by a size
     places = torch.arange((length + multiple - 1) // multiple * multiple) % period
     return image.index_select(axis, torch.minimum(places, period - places))
 
@@ -165,16 +166,19 @@ def graph(opened: Opened, metadata: dict[str, str], hu: bool) -> bytes:
     sample = torch.zeros(2, 1, side + 3, side + 5)
     axes = {0: "batch", 2: "height", 3: "width"}
     try:
-        program = torch.onnx.export(
-            denoiser.eval(),
-            (sample,),
-            input_names=["noisy"],
-            output_names=["denoised"],
-            dynamic_shapes=(axes,),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
+        with warnings.catch_warnings():
+            # of torch about itself
+            warnings.simplefilter("ignore", (DeprecationWarning, FutureWarning))
+            program = torch.onnx.export(
+                denoiser.eval(),
+                (sample,),
+                input_names=["noisy"],
+                output_names=["denoised"],
+                dynamic_shapes=(axes,),
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
     except torch.onnx.OnnxExporterError as error:
         cause = error.__cause__ or error
         reason = next(filter(None, str(cause).splitlines()), type(cause).__name__)
