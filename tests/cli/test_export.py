@@ -120,7 +120,7 @@ def test_a_baseline_has_no_network_to_export(denoisebench, tiny_ct, tiny_task, e
     run = next(Path("runs").glob("noisy-*")).name
     answer = export(run, "--onnx")
     assert (answer.code, answer.out) == (2, "")
-    assert "is a baseline's run; it has no network" in answer.err
+    assert "is a baseline's run; it has no network to export" in answer.err
 
 
 @pytest.mark.parametrize(
