@@ -67,7 +67,7 @@ def test_a_run_becomes_a_file_of_its_name_and_the_difference_to_torch_is_told(tr
     path = Path(f"{run}.onnx")
     assert answer.out.startswith(f"{path}: {path.stat().st_size:,} bytes, ONNX opset 18\n")
     told = re.findall(r"(\d+) × 1 × (\d+) × (\d+): within (\S+) of torch", answer.out)
-    assert [tuple(map(int, shape)) for *shape, _ in told] == [(1, 128, 128), (2, 125, 133)]
+    assert [tuple(map(int, shape)) for *shape, _ in told] == [(1, 512, 512), (2, 125, 133)]
     assert all(float(value) <= 1e-4 for *_, value in told)
     assert "not for diagnosis" in answer.out
     assert sorted(Path().iterdir()) == [Path("runs"), path]
@@ -87,7 +87,7 @@ def test_json_says_all_of_it_and_a_file_is_replaced_only_when_told(trained, expo
     found = json.loads(answer.out)
     assert found["bytes"] == path.stat().st_size
     assert found["metadata"]["units"] == "HU"
-    assert [one["shape"] for one in found["differences"]] == [[1, 1, 128, 128], [2, 1, 125, 133]]
+    assert [one["shape"] for one in found["differences"]] == [[1, 1, 512, 512], [2, 1, 125, 133]]
     assert max(one["largest"] for one in found["differences"]) <= 1e-4
 
 
