@@ -33,6 +33,8 @@ PANELS = {
     },
     "Use": {
         "denoise": "Denoise DICOM series, or a NIfTI volume, with a RUN; not for diagnosis.",
+        "export": "Write a RUN's network as a model for another runtime; RUN is a folder, a name "
+        "or a hash.",
     },
     "Write": {
         "new": "Write a working plug-in with comments, and its test.",
