@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from denoisebench.scoring.result import MetricResult, Result, Score
     from denoisebench.task.task import Scale
     from denoisebench.training.recipe import Recipe
-
-FARTHEST_NOISE = 4  # standard deviations: one white-noise pixel in 16,000 lies beyond
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +47,11 @@ class Run:
         found = self.result.metrics.get("psnr")
         return found.mean if found else None
 
+    @property
+    def multiple(self) -> int:
+        """What the sides of the network's input must be divisible by."""
+        return self._opened.multiple
+
     @cached_property
     def scores(self) -> "tuple[Score, ...]":
         """One for each slice and metric: `slice`, `patient`, `metric`, `value`; by pseudonyms."""
@@ -61,11 +65,6 @@ class Run:
         from denoisebench.training.recipe import Recipe
 
         return Recipe.read(self.folder / "recipe.toml") if self.result.kind == "network" else None
-
-    @property
-    def multiple(self) -> int:
-        """What the sides of the network's input must be divisible by."""
-        return self._opened.multiple
 
     @cached_property
     def _opened(self) -> "Opened":
@@ -98,9 +97,8 @@ class Run:
 
         Args:
             image: (H, W) or (N, H, W).
-            input: the scale of what comes and goes; see `evaluate`. HU beyond the task's window by
-                more than four standard deviations of its noise are clipped there: the network has
-                seen no such pixels. What lies outside the window does not come back.
+            input: the scale of what comes and goes; see `evaluate`. In HU, what lies beyond the
+                task's window stays as it is, as with `denoisebench denoise`.
             device: cpu, cuda, cuda:1, or auto.
         Returns:
             The same shape, float64, on the same scale.
@@ -109,6 +107,7 @@ class Run:
         """
         import numpy as np
 
+        from denoisebench.deploy.window import Window
         from denoisebench.scoring import denoisers
         from denoisebench.task.task import SCALES
 
@@ -120,16 +119,21 @@ class Run:
                 f"an array of shape {slices.shape} is no slice (H, W) and no stack of slices "
                 "(N, H, W) of finite numbers"
             )
-        ruler = self._opened.task
-        gain, offset = ruler.scale(input)
-        grey = (slices - offset) / gain
-        if input == "hu":
-            beyond = 0.0 if ruler.noise.eight_bit else FARTHEST_NOISE * ruler.sigma
-            grey = grey.clip(-beyond, 255.0 + beyond)
+        task, stack = self._opened.task, slices.reshape(-1, *slices.shape[-2:])
+        gain, offset = task.scale(input)
         network = denoisers.network(self.generator(device), self.multiple)
-        stack = grey if grey.ndim == 3 else grey[None]
-        images = np.stack([denoised.image for denoised in network(stack)])
-        return images.reshape(slices.shape) * gain + offset
+        if input != "hu":
+            answers = network((stack - offset) / gain)
+            images = [denoised.image * gain + offset for denoised in answers]
+        else:
+            window, measured = Window(task, task.sigma), np.zeros(stack.shape[1:], bool)
+            shown = [window.shown(hu, measured, sha256(hu.data).hexdigest()) for hu in stack]
+            answers = network(shown)
+            images = [
+                window.merged(hu, measured, denoised.image)
+                for hu, denoised in zip(stack, answers, strict=True)
+            ]
+        return np.stack(images).reshape(slices.shape)
 
     def __repr__(self) -> str:
         from denoisebench.board.render.numbers import rounded
