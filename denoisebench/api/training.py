@@ -28,6 +28,7 @@ def train(
     accumulate: int | None = None,
     patch: int | None = None,
     learning_rate: float | None = None,
+    gan_after: float | None = None,
     seed: int | None = None,
     device: str = "auto",
     speedup: "Speedup" = "none",
@@ -53,6 +54,7 @@ def train(
         accumulate: parts in which a batch is worked on: less memory.
         patch: side of a crop in pixels.
         learning_rate: of both networks.
+        gan_after: share of the budget, first without the GAN terms.
         seed: of weights, crops and training noise.
         device: cpu, cuda, cuda:1, or auto.
         speedup: none, compile, or graphs (CUDA graphs, too).
@@ -89,6 +91,7 @@ def train(
         accumulate=accumulate if accumulate != 1 else None,
         patch=patch,
         learning_rate=learning_rate,
+        gan_after=gan_after or None,
         seed=seed,
     )
     with at_work(device, progress=progress) as (where, display, stopping):

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 import denoisebench as db
+from denoisebench.cli.run import run as command
 
 WORDS = ["--loss", "l1", "--batch", "2", "--patch", "48", "--steps", "6", "--data",
          "phantom-8x2x64", "--task", "tiny-task.toml", "--plugin", "tiny_plugins.py"]  # fmt: skip
@@ -51,6 +53,15 @@ def test_a_training_from_python_has_the_bits_of_one_from_the_command_line(fast, 
     assert (run.folder / "model.safetensors").read_bytes() == theirs.read_bytes()
     names = {path.name for path in theirs.parent.iterdir() if not path.name.startswith(".")}
     assert names == {path.name for path in run.folder.iterdir() if not path.name.startswith(".")}
+
+
+def test_every_choice_of_the_command_line_can_be_made_in_python():
+    names = {"gen": "generator", "disc": "discriminator", "lr": "learning_rate"}
+    theirs = {names.get(str(option.name), option.name) for option in command.params}
+    mine = signature(db.train).parameters.keys()
+    assert theirs - {"twin", "baseline", "audited", "track", "as_json"} == mine - {
+        "references", "progress",
+    }  # fmt: skip
 
 
 def test_what_is_left_out_is_the_presets(fast):
