@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,6 +106,8 @@ class Run:
         """
         import numpy as np
 
+        from denoisebench.deploy.method import denoised
+        from denoisebench.deploy.volume import Plane
         from denoisebench.deploy.window import Window
         from denoisebench.scoring import denoisers
         from denoisebench.task.task import SCALES
@@ -124,15 +125,10 @@ class Run:
         network = denoisers.network(self.generator(device), self.multiple)
         if input != "hu":
             answers = network((stack - offset) / gain)
-            images = [denoised.image * gain + offset for denoised in answers]
+            images = [answer.image * gain + offset for answer in answers]
         else:
-            window, measured = Window(task, task.sigma), np.zeros(stack.shape[1:], bool)
-            shown = [window.shown(hu, measured, sha256(hu.data).hexdigest()) for hu in stack]
-            answers = network(shown)
-            images = [
-                window.merged(hu, measured, denoised.image)
-                for hu, denoised in zip(stack, answers, strict=True)
-            ]
+            window, planes = Window(task, task.sigma), [Plane(hu, hu, 1, 0) for hu in stack]
+            images = [done.hu for done in denoised(planes, network, window, self.result.method)]
         return np.stack(images).reshape(slices.shape)
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from denoisebench import __version__
 from denoisebench.deploy.window import POLICY, Window
 from denoisebench.errors import Unavailable, UsageError
 from denoisebench.scoring import denoisers
-from denoisebench.scoring.opened import MODEL, Opened
+from denoisebench.scoring.opened import Opened
 
 if TYPE_CHECKING:
     import torch
@@ -92,18 +92,7 @@ class Method:
         Raises:
             Unavailable: memory does not suffice, or an output is not finite.
         """
-        window, waiting = self.window, deque[Source]()
-
-        def shown() -> Iterator[NDArray[np.float64]]:
-            for one in slices:
-                waiting.append(one)
-                yield window.shown(one.hu, one.padding, one.digest)
-
-        for answer in self._denoiser()(shown()):
-            one = waiting.popleft()
-            if not np.isfinite(answer.image).all():
-                raise Unavailable(f"{self.name} gives pixels that are not finite; use another run")
-            yield Output(one, window.merged(one.hu, one.padding, answer.image))
+        return denoised(slices, self._denoiser(), self.window, self.name)
 
     def _denoiser(self) -> denoisers.Denoiser:
         import torch
@@ -122,6 +111,33 @@ class Method:
             return denoisers.each(jobs, sigma, device=device, keep=False)
 
         return run
+
+
+def denoised(
+    slices: Iterable[Source], denoiser: denoisers.Denoiser, window: Window, name: str
+) -> Iterator[Output[Source]]:
+    """Denoise what the window holds of slices in HU, in their order.
+
+    Args:
+        slices: of any size.
+        denoiser: takes and gives grey levels.
+        window: says what it is shown, and what is taken of its answer.
+        name: of the denoiser.
+    Raises:
+        Unavailable: an output is not finite.
+    """
+    waiting = deque[Source]()
+
+    def shown() -> Iterator[NDArray[np.float64]]:
+        for one in slices:
+            waiting.append(one)
+            yield window.shown(one.hu, one.padding, one.digest)
+
+    for answer in denoiser(shown()):
+        one = waiting.popleft()
+        if not np.isfinite(answer.image).all():
+            raise Unavailable(f"{name} gives pixels that are not finite; use another run")
+        yield Output(one, window.merged(one.hu, one.padding, answer.image))
 
 
 def method_of(
@@ -148,11 +164,7 @@ def method_of(
              sigma, tile, device.type, POLICY]  # fmt: skip
     digest = hashlib.sha256(repr(facts).encode())
     if opened.recipe is not None:
-        try:
-            with (opened.folder / MODEL).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError:
-            raise UsageError(f"{opened.folder} has no {MODEL}: its weights are gone") from None
+        digest.update(bytes.fromhex(opened.weights_digest()))
     return Method(opened, sigma, str(device), tile, digest.hexdigest())
 
 

@@ -23,6 +23,7 @@ from torch.nn import Module
 from denoisebench import __version__
 from denoisebench.data.phantom import draw
 from denoisebench.data.scan import digest_of
+from denoisebench.deploy.window import FAR
 from denoisebench.errors import Unavailable
 from denoisebench.scoring.opened import Opened
 from denoisebench.task import Task
@@ -36,7 +37,7 @@ OPSET = 18
 """What torch's exporter writes without converting; onnxruntime reads it since 1.14."""
 
 ALLOWED = 1e-4  # of a difference to torch, in [-1, 1]
-BEYOND = 5.5  # deviations of the noise; what lies further beyond the window is not noise
+BEYOND = FAR[1]  # deviations of the noise; what lies further beyond the window is not noise
 CT = (512, 512)  # pixels; of the slices that are compared, with two of about SIDE
 SIDE = 128
 USE = "research; not for diagnosis"

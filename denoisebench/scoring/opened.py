@@ -3,6 +3,8 @@
 torch is imported where weights are: a run that is not there is told at once.
 """
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from denoisebench.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
     from torch.nn import Module
 
     from denoisebench.data.dataset import DataSet
@@ -50,14 +53,33 @@ class Opened:
         """
         if self.recipe is None:
             raise UsageError(f"{self.folder} is a baseline's run; it has no network")
-        path = self.folder / MODEL
+        return self.network(read_tensors(self.folder / MODEL), device)
+
+    def network(self, weights: "Mapping[str, Tensor]", device: "torch.device") -> "Module":
+        """Build the network with other weights, in eval mode.
+
+        Raises:
+            UsageError: they do not fit.
+        """
         try:
             module: Module = build(self.part)
-            module.load_state_dict(read_tensors(path))
+            module.load_state_dict(dict(weights))
         except RuntimeError as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UsageError(f"cannot load {path}: {reason:.150}") from None
+            raise UsageError(f"cannot load {self.folder / MODEL}: {reason:.150}") from None
         return module.to(device).eval().requires_grad_(False)
+
+    def weights_digest(self) -> str:
+        """SHA-256 of the file with a network's weights, in hex.
+
+        Raises:
+            UsageError: it is not there.
+        """
+        try:
+            with (self.folder / MODEL).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            raise UsageError(f"{self.folder} has no {MODEL}: its weights are gone") from None
 
     @property
     def multiple(self) -> int:

@@ -3,7 +3,6 @@
 torch is not imported: what cannot be blended is told at once.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -166,11 +165,12 @@ def _refuse_other_rulers(opened: Opened, catalogue: Catalogue) -> None:
 
 
 def _parent(opened: Opened) -> Parent:
-    path = opened.folder / MODEL
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        raise UsageError(f"no {path}; without its weights a run cannot be blended") from None
-    result = opened.result
-    return Parent(method=result.method, recipe=result.recipe, family=result.family, weights=digest)
+    result, path = opened.result, opened.folder / MODEL
+    if not path.is_file():
+        raise UsageError(f"no {path}; without its weights a run cannot be blended")
+    return Parent(
+        method=result.method,
+        recipe=result.recipe,
+        family=result.family,
+        weights=opened.weights_digest(),
+    )

@@ -9,18 +9,16 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import Module
 
 from denoisebench import lock
 from denoisebench.bounded import read_tensors
 from denoisebench.data.dataset import DataSet, spread
 from denoisebench.errors import UsageError
-from denoisebench.plugins.load import build
 from denoisebench.scoring import denoisers
 from denoisebench.scoring.blend.pair import Pair
 from denoisebench.scoring.environment import device_name
 from denoisebench.scoring.evaluate import evaluate
-from denoisebench.scoring.opened import MODEL, Opened
+from denoisebench.scoring.opened import MODEL
 from denoisebench.scoring.result import Result
 from denoisebench.scoring.run import (
     Bench,
@@ -116,7 +114,7 @@ def run_blends(bench: Bench, pair: Pair, weights: Sequence[float]) -> list[Point
         UsageError: the ends' weights do not fit each other; a folder is in use.
     """
     first, second = weights_of(pair)
-    _refuse_misfit(pair.second, second)
+    pair.second.network(second, torch.device("cpu"))  # refuses what does not fit, in time
     points = []
     for weight in weights:
         if weight in (0, 1):
@@ -127,21 +125,6 @@ def run_blends(bench: Bench, pair: Pair, weights: Sequence[float]) -> list[Point
         folder = bench.runs / f"{pair.first.part.card.name}-blend-{recipe.hash[:8]}"
         points.append(Point(weight, folder, _run(bench, pair, recipe, folder, (first, second))))
     return points
-
-
-def _refuse_misfit(opened: Opened, weights: Weights) -> None:
-    """Refuse weights that this generator does not take, before anything is written."""
-    _loaded(opened, weights, torch.device("cpu"))
-
-
-def _loaded(opened: Opened, weights: Weights, device: torch.device) -> Module:
-    module: Module = build(opened.part)
-    try:
-        module.load_state_dict(dict(weights))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"cannot load {opened.folder / MODEL}: {reason:.150}") from None
-    return module.to(device).eval().requires_grad_(False)
 
 
 def _run(
@@ -157,7 +140,7 @@ def _run(
         weights = interpolated(*ends, recipe.blend.weight)
         recipe.write(folder / "recipe.toml")
         save_weights(folder / MODEL, weights, recipe)
-        network = _loaded(pair.second, weights, bench.device)
+        network = pair.second.network(weights, bench.device)
         denoiser = denoisers.network(network, pair.second.multiple)
         evaluation = evaluated(bench, recipe.method, denoiser)
         write_evaluation(bench, folder, recipe.method, evaluation)
@@ -215,7 +198,7 @@ def choose(
         advance(done, len(shown) * len(weights))
 
     for weight in weights:
-        network = _loaded(pair.second, interpolated(*ends, weight), bench.device)
+        network = pair.second.network(interpolated(*ends, weight), bench.device)
         denoiser = denoisers.network(network, pair.second.multiple)
         found = evaluate(
             denoiser, dataset, task, bench.catalogue, advance=count, device=bench.device

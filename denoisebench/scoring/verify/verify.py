@@ -1,6 +1,5 @@
 """Measure a run again: two children, noise and bodies nobody has seen, a verdict."""
 
-import hashlib
 import math
 import secrets
 import threading
@@ -189,14 +188,9 @@ def _order(
 def _signed(verification: Verification, opened: Opened, salt: int) -> Verification:
     """Add what lets others repeat it: the salt, the weights' digest, the versions."""
     found = environment()
-    weights = opened.folder / MODEL
-    digest = None
-    if opened.recipe:
-        with weights.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
     signed = {
         "salt": f"{salt:016x}",
-        "weights_sha256": digest,
+        "weights_sha256": opened.weights_digest() if opened.recipe else None,
         "versions": {
             "python": found["python"],
             **{name: found["packages"][name] for name in ("denoisebench", "torch", "numpy")},
