@@ -11,6 +11,7 @@ from denoisebench.errors import Unavailable
 
 if TYPE_CHECKING:
     from denoisebench.training.device import Speedup
+    from denoisebench.training.recipe import Precision
 
 
 def train(
@@ -30,6 +31,7 @@ def train(
     learning_rate: float | None = None,
     gan_after: float | None = None,
     seed: int | None = None,
+    precision: "Precision | None" = None,
     device: str = "auto",
     speedup: "Speedup" = "none",
     plugins: Sequence[str | Path] = (),
@@ -56,6 +58,8 @@ def train(
         learning_rate: of both networks.
         gan_after: share of the budget, first without the GAN terms.
         seed: of weights, crops and training noise.
+        precision: float32 or bfloat16, in which networks multiply while they learn; by default
+            bfloat16 on a GPU, float32 on a CPU.
         device: cpu, cuda, cuda:1, or auto.
         speedup: none, compile, or graphs (CUDA graphs, too).
         plugins: Python files with plug-ins of your own.
@@ -93,6 +97,7 @@ def train(
         learning_rate=learning_rate,
         gan_after=gan_after or None,
         seed=seed,
+        precision=precision,
     )
     with at_work(device, progress=progress) as (where, display, stopping):
         from denoisebench.data.named import open_data

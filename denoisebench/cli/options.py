@@ -19,6 +19,11 @@ plugin = click.option(
 scored_task = click.option(
     "--task", metavar="FILE", help="The task file, of a run that was scored under one."
 )
+precision = click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    help="Of training; by default bfloat16 on a GPU, float32 on a CPU.",
+)
 track = click.option(
     "--track",
     multiple=True,

@@ -28,6 +28,7 @@ OPTION_PANELS = {
         "--lr",
         "--gan-after",
         "--seed",
+        "--precision",
         "--device",
         "--speedup",
     ],
@@ -67,6 +68,7 @@ OPTION_PANELS = {
 @click.option("--gan-after", type=float, metavar="SHARE",
               help="Of the budget, first without the GAN terms.")  # fmt: skip
 @click.option("--seed", type=int, help="Of weights, crops and training noise.")
+@options.precision
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
 @click.option("--speedup", type=click.Choice(["none", "compile", "graphs"]), default="none",
               show_default=True, help="Compile networks; graphs: CUDA graphs, too.")  # fmt: skip
@@ -95,6 +97,7 @@ def run(
     lr: float | None,
     gan_after: float | None,
     seed: int | None,
+    precision: str | None,
     device: str,
     speedup: "Speedup",
     out: Path,
@@ -113,12 +116,12 @@ def run(
     if sum(value is not None for value in budget.values()) > 1:
         raise UsageError("give one of --minutes, --steps, --epochs")
     choices = {**budget, "batch": batch, "patch": patch, "learning_rate": lr, "seed": seed}
-    choices["gan_after"] = gan_after or None
+    choices |= {"gan_after": gan_after or None, "precision": precision}
     choices["accumulate"] = accumulate if accumulate != 1 else None
     if baseline is not None:
         given = {"--gen": gen, "--loss": loss, "--disc": disc, "--lr": lr, "--batch": batch,
                  "--patch": patch, "--seed": seed, "--accumulate": accumulate,
-                 "--gan-after": gan_after}  # fmt: skip
+                 "--gan-after": gan_after, "--precision": precision}  # fmt: skip
         given |= {f"--{name}": value for name, value in budget.items()}
         given["--twin"] = twin or None
         given["--track"] = " ".join(track) or None

@@ -21,7 +21,16 @@ OPTION_PANELS = {
     "What": ["--gen", "--loss", "--disc", "--seed", "--twin", "--baseline", "--plugin"],
     "On what": ["--data", "--task"],
     "How long, each": ["--minutes", "--steps", "--epochs"],
-    "How": ["--preset", "--batch", "--accumulate", "--patch", "--lr", "--gan-after", "--speedup"],
+    "How": [
+        "--preset",
+        "--batch",
+        "--accumulate",
+        "--patch",
+        "--lr",
+        "--gan-after",
+        "--precision",
+        "--speedup",
+    ],  # fmt: skip
     "On which machines": ["--device", "--jobs", "--ray"],
     "Where": ["--out", "--track", "--dry-run", "--json", "--help"],
 }
@@ -61,6 +70,7 @@ RAY = "denoisebench.fleet.cluster.executor"
 @click.option("--lr", metavar="LIST", help="Learning rate of both networks.")
 @click.option("--gan-after", type=float, metavar="SHARE",
               help="Of the budget, first without the GAN terms.")  # fmt: skip
+@options.precision
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
 @click.option("--speedup", type=click.Choice(["none", "compile", "graphs"]), default="none",
               show_default=True, help="Compile networks; graphs: CUDA graphs, too.")  # fmt: skip

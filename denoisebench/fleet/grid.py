@@ -61,7 +61,7 @@ class Grid(BaseModel):
         twin: with each GAN, the same training without it.
         preset: where the defaults come from.
         minutes, steps, epochs: the budget of each run.
-        batch, accumulate, patch, lr, gan_after: see the options of `denoisebench run`.
+        batch, accumulate, patch, lr, gan_after, precision: see the options of `denoisebench run`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -80,6 +80,7 @@ class Grid(BaseModel):
     patch: Wholes | None = Several
     lr: Numbers | None = Several
     gan_after: float | None = None
+    precision: str | None = None
 
     @property
     def size(self) -> int:
@@ -197,6 +198,7 @@ def _combined(grid: Grid, catalogue: Catalogue) -> Iterator[Plan]:
             patch=patch,
             learning_rate=rate,
             gan_after=None if aimless else grid.gan_after or None,
+            precision=grid.precision,
             **{name: getattr(grid, name) for name in BUDGETS},
         )
         if grid.twin and planned.twin:

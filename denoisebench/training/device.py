@@ -9,6 +9,8 @@ from typing import Any, Literal
 import torch
 from torch.nn import Module
 
+from denoisebench.training.recipe import Precision
+
 Speedup = Literal["none", "compile", "graphs"]
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -19,9 +21,11 @@ def layout(device: torch.device) -> torch.memory_format:
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 
-def autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """bf16 on a GPU; it has float32's range, so no loss is scaled."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+def autocast(device: torch.device, precision: Precision | None) -> AbstractContextManager[Any]:
+    """bfloat16, on a GPU unless told; it has float32's range, so no loss is scaled."""
+    if (precision or ("bfloat16" if device.type == "cuda" else "float32")) == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 def reseed(device: torch.device, seed: int) -> None:

@@ -246,10 +246,10 @@ def train(
             for number, (clean, noisy) in enumerate(zip(*shares, strict=True)):
                 reseed(device, seed + number)  # dropout
                 # Of a batch in parts, no graph is kept: its outputs are made again below.
-                with autocast(device), torch.set_grad_enabled(parts == 1):
+                with autocast(device, recipe.precision), torch.set_grad_enabled(parts == 1):
                     output = play(noisy)
                 with world.apart(judge, number + 1 == parts):
-                    with autocast(device):
+                    with autocast(device, recipe.precision):
                         loss, penalties, reals[number] = judge(output, clean, noisy)
                     _part(loss, parts).backward()  # type: ignore[no-untyped-call]
                 judged = [*penalties.values(), loss.detach()]
@@ -261,7 +261,7 @@ def train(
         # ---- Improve the generator -----------------------------------------------------------
         for number, (clean, noisy) in enumerate(zip(*shares, strict=True)):
             with world.apart(player, number + 1 == parts):
-                with autocast(device):
+                with autocast(device, recipe.precision):
                     if output is None or parts > 1:
                         reseed(device, seed + number)
                         output = play(noisy)

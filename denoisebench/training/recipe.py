@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from denoisebench.data.dataset import DataSet
 
 Schedule = Literal["constant", "cosine"]
+Precision = Literal["float32", "bfloat16"]
 
 
 class Optimisation(BaseModel):
@@ -41,6 +42,8 @@ class Optimisation(BaseModel):
             fit into memory; None for one.
         gan_after: share of the budget during which the generator learns without the GAN terms, and
             the critic not at all, as in ESRGAN (arXiv:1809.00219, section 4.1); None for 0.
+        precision: in which networks multiply while they learn; weights, losses and Adam stay in
+            float32. None for the device's own: bfloat16 on a GPU, float32 on a CPU.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -59,6 +62,7 @@ class Optimisation(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**63)
     accumulate: int | None = Field(default=None, ge=2)
     gan_after: float | None = Field(default=None, gt=0, lt=1)
+    precision: Precision | None = None
 
     @model_validator(mode="after")
     def _one_budget(self) -> "Optimisation":
@@ -209,6 +213,7 @@ VARYING = (
     "schedule",
     "warmup",
     "ema",
+    "precision",
 )
 """Fields in which recipes of one method may differ, beside the seed and the source of plug-ins."""
 
@@ -231,7 +236,7 @@ def _apart(recipe: Recipe, others: Sequence[Recipe]) -> Iterator[str]:
         mine = getattr(recipe, field)
         if mine is not None and len({getattr(one, field) for one in others}) > 1:
             shown = mine if isinstance(mine, str) else f"{mine:g}"
-            yield shown if field == "discriminator" else f"{field} {shown}"
+            yield shown if field in ("discriminator", "precision") else f"{field} {shown}"
     for name, digest in recipe.plugins.items():
         if any(one.plugins.get(name, digest) != digest for one in others):
             yield f"{name} {digest[:8]}"

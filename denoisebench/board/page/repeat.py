@@ -10,7 +10,8 @@ from denoisebench.scoring.submission.private import discreet
 from denoisebench.training.recipe import Optimisation, Recipe, plan, preset_names
 
 HASH_SHOWN = 8
-ASKED = {"steps", "minutes", "batch", "accumulate", "patch", "learning_rate", "gan_after", "seed"}
+ASKED = {"steps", "minutes", "batch", "accumulate", "patch", "learning_rate", "gan_after", "seed",
+         "precision"}  # fmt: skip
 """Fields of a recipe that the command says."""
 FIRST_PRESET = "quick"  # what `denoisebench run` starts from unless it is told
 
@@ -40,6 +41,7 @@ def command(result: Result, recipe: Recipe | None) -> str:
     words += ["--lr", f"{recipe.learning_rate!r}", "--seed", str(recipe.seed)]
     words += ["--accumulate", str(recipe.accumulate)] if recipe.accumulate else []
     words += ["--gan-after", f"{recipe.gan_after!r}"] if recipe.gan_after else []
+    words += ["--precision", recipe.precision] if recipe.precision else []
     return shlex.join(words)
 
 

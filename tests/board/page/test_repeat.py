@@ -18,7 +18,7 @@ CHOICES = [
     {"steps": 500, "loss": "cgan + 100*l1", "discriminator": "patch3"},
     {"epochs": 3.0, "loss": "cgan + 10*ssim(window=7)", "generator": "unet7(norm='batch')"},
     {"steps": 9, "learning_rate": 3e-5, "seed": 7, "batch": 2, "patch": 256, "accumulate": 2},
-    {"steps": 9, "loss": "cgan + l1", "gan_after": 0.25},
+    {"steps": 9, "loss": "cgan + l1", "gan_after": 0.25, "precision": "bfloat16"},
 ]
 
 
@@ -49,7 +49,7 @@ def test_the_command_plans_the_same_recipe(dataset, choices):
     recipe = plan(catalogue, **choices).recipe(TASK, dataset)
     words = given(command(result(), recipe))
     numbers = {"steps": int, "minutes": float, "batch": int, "patch": int, "seed": int,
-               "accumulate": int, "gan-after": float}  # fmt: skip
+               "accumulate": int, "gan-after": float, "precision": str}  # fmt: skip
     again = plan(
         catalogue,
         generator=words["--gen"],
