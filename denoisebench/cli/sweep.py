@@ -30,7 +30,7 @@ OPTION_PANELS = {
         "--gan-after",
         "--precision",
         "--speedup",
-    ],  # fmt: skip
+    ],
     "On which machines": ["--device", "--jobs", "--ray"],
     "Where": ["--out", "--track", "--dry-run", "--json", "--help"],
 }
