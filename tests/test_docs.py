@@ -1,29 +1,38 @@
 """What README and docs tell users to type and to write."""
 
+import re
 import shlex
 from itertools import pairwise
 from pathlib import Path
 
+import click
 import pytest
 
+from denoisebench.cli.main import group, load
 from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.find import find
 from denoisebench.plugins.new import KINDS
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "registry/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*(ROOT / place / "README.md" for place in (".", "registry", "benchmarks")),
+         *sorted((ROOT / "docs").rglob("*.md"))]  # fmt: skip
 OPTIONS = {
     "--gen": "generator",
     "--disc": "discriminator",
     "--loss": "loss",
     "--baseline": "baseline",
 }
+TYPED = re.compile(
+    r"^\s*(?:\.venv/bin/)?(denoisebench .*)$"  # a line of a block
+    r"|`(denoisebench [^`…\[]* [^`…\[]+)`",  # or in a sentence, with more than its name
+    re.MULTILINE,
+)
 COMMANDS = sorted(
     {
-        line.partition(" #")[0].strip().removeprefix(".venv/bin/")
+        (line or words).strip()
         for page in PAGES
-        for line in page.read_text(encoding="utf-8").splitlines()
-        if line.strip().removeprefix(".venv/bin/").startswith("denoisebench run ")
+        for line, words in TYPED.findall(page.read_text(encoding="utf-8"))
+        if (line or words).split()[1] in group.commands
     }
 )
 
@@ -37,12 +46,23 @@ def test_the_page_of_a_kind_shows_what_new_writes(what):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_understood(command):
+    """Its options are those that there are; nothing is run."""
+    name, *words = shlex.split(command, comments=True)[1:]
+    asked: click.Command = load(name)
+    while isinstance(asked, click.Group):
+        name, *words = words
+        asked = asked.commands[name]
+    asked.make_context(name, words)
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[1] == "run"])
 def test_a_command_names_plugins_that_there_are(command):
-    words = shlex.split(command)
+    words = shlex.split(command, comments=True)
     for option, text in pairwise(words):
         if option in OPTIONS and "--plugin" not in words:
             assert resolve(text, OPTIONS[option], find())
 
 
 def test_commands_were_found():
-    assert len(COMMANDS) > 5
+    assert len(COMMANDS) > 40

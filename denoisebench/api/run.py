@@ -162,7 +162,8 @@ def load(
     """Open a run that is there.
 
     Args:
-        name: its folder; or its name, or the first digits of its recipe's hash, below `runs`.
+        name: its folder; or of one below `runs` the name, with or without its hash, or the hash's
+            first digits.
         runs: where run folders stand.
         task: the file of its task, where it is not one that comes with denoisebench.
         plugins: Python files with plug-ins that it needs.

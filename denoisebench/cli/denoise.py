@@ -53,10 +53,10 @@ def denoise(
 ) -> None:
     """Denoise DICOM series, or a NIfTI volume, with a RUN; not for diagnosis.
 
-    RUN is a folder, or the name or the first digits of the hash of one below --runs. INPUT is a
-    DICOM file or a folder of them, or a NIfTI volume; OUTPUT, of the same kind, must not be there.
-    Values outside the task's window stay as they are. The same command goes on where one was
-    stopped.
+    RUN is a folder, or one below --runs: its name, such as resunet-l1, with or without the hash, or
+    the first digits of the hash. INPUT is a DICOM file or a folder of them, or a NIfTI volume;
+    OUTPUT, of the same kind, must not be there. Values outside the task's window stay as they are.
+    The same command goes on where one was stopped.
     """
     from denoisebench.plugins.find import find
 

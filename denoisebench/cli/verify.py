@@ -36,9 +36,10 @@ def verify(
 ) -> int:
     """Score a RUN again in a process that is shown noisy pixels only.
 
-    RUN is a folder, or the name or the first digits of the hash of one below --runs. The noise is
-    fresh, half of the slices are altered in secret, and a network must do as well as it reported:
-    within 0.05 dB of PSNR. The answer goes into the run's verification.json; 1 where it fails.
+    RUN is a folder, or one below --runs: its name, such as resunet-l1, with or without the hash, or
+    the first digits of the hash. The noise is fresh, half of the slices are altered in secret, and
+    a network must do as well as it reported: within 0.05 dB of PSNR. The answer goes into the run's
+    verification.json; 1 where it fails.
     """
     from denoisebench.plugins.find import find
 

@@ -120,10 +120,11 @@ class Opened:
 
 
 def find_run(name: str, runs: Path) -> Path:
-    """Find a run's folder by its path, its name or the first digits of its hash.
+    """Find a run's folder by its path, or by what tells it from the others below `runs`.
 
     Args:
-        name: a folder, or the name or hash of one below `runs`.
+        name: a folder; or the name of one below `runs`, with its hash (`resunet-l1-4b3de171`) or
+            without (`resunet-l1`); or the first digits of the hash.
         runs: where run folders stand.
     Raises:
         UsageError: none, or more than one.
@@ -132,6 +133,8 @@ def find_run(name: str, runs: Path) -> Path:
         return Path(name)
     folders = sorted(path.parent for path in runs.glob("**/result.json"))
     found = [folder for folder in folders if folder.name == name]
+    if not found and name:
+        found = [folder for folder in folders if folder.name.rpartition("-")[0] == name]
     if not found and name:
         found = [folder for folder in folders if _hash(folder).startswith(name)]
     if len(found) == 1:

@@ -25,6 +25,17 @@ def test_a_run_is_found_by_path_by_name_and_by_hash(tmp_path):
     assert find_run("abc", tmp_path) == tmp_path / "one"
 
 
+def test_a_name_does_without_its_hash_where_it_is_the_only_one(tmp_path):
+    for folder, recipe in (("unet7-l1-abc123", "abc123"), ("unet7-lsgan+l1-abd456", "abd456")):
+        write(tmp_path / folder, recipe)
+    assert find_run("unet7-l1", tmp_path) == tmp_path / "unet7-l1-abc123"
+    with pytest.raises(UsageError, match="no run"):
+        find_run("unet7", tmp_path)
+    write(tmp_path / "unet7-l1-abe789", "abe789")
+    with pytest.raises(UsageError, match=r"2 runs are called 'unet7-l1'.*abc123, unet7-l1-abe789"):
+        find_run("unet7-l1", tmp_path)
+
+
 def test_a_run_that_cannot_be_read_does_not_hide_the_others(tmp_path):
     write(tmp_path / "one", "abc123")
     write(tmp_path / "two", "abd456")
