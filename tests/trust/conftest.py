@@ -95,7 +95,7 @@ UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfRefer
 NEEDED = ("Modality", "ImageType", "PhotometricInterpretation", "RescaleType")
 TEXTS = ("PN", "LO", "SH", "ST", "LT", "UT", "UC", "AE", "UR")
 DATE, TIME = "19530417", "031416.926535"
-ROOT = "1.2.826.0.1.3680043.8.498."  # of the UIDs that pydicom makes
+ROOT = "1.2.826.0.1.3680043.9.7433."  # of the source's UIDs; what denoise makes has pydicom's
 SECRETS = ["Canarz", DATE, TIME, ROOT]
 PLACES = ["CanarysevenHome", "CanarysevenFolder", "CanarysevenPatient", "CanarysevenFile"]
 
@@ -144,7 +144,9 @@ def secret_header(number: int, patient: int) -> tuple[Dataset, list[str]]:
         dataset.update(element)
         secrets.append(text)
     for keyword in UIDS:
-        uid = generate_uid(entropy_srcs=[keyword, str(patient), str(number * (keyword == UIDS[2]))])
+        uid = generate_uid(
+            ROOT, entropy_srcs=[keyword, str(patient), str(number * (keyword == UIDS[2]))]
+        )
         setattr(dataset, keyword, uid)
         secrets.append(str(uid))
     block = dataset.private_block(0x0009, "CanarzCreator", create=True)
@@ -242,6 +244,29 @@ def commands(data: str) -> dict[str, tuple[str, ...]]:
         ),
         "diverges": ("run", "--gen", "tiny", "--loss", "nan_loss", *FAST, *on),
         "raises": ("run", "--gen", "tiny", "--loss", "raises", *FAST, *on),
+        "gan": ("run", "--gen", "tiny", "--loss", "cgan+l1", "--disc", "pixel", *FAST, *on),
+        "blend": ("blend", run, "tiny-cgan+l1", *on, "--weights", "0.5"),
+        "denoise": ("denoise", run, data, "../denoised", "--task", "task.toml", "--anyway", *OWN),
+        "denoise by a blend": (
+            "denoise",
+            "tiny-blend",
+            f"{data}/CanarysevenPatient0",
+            "../denoised-by-a-blend",
+            "--task",
+            "task.toml",
+            "--anyway",
+            *OWN,
+        ),
+        "denoise what is none": (
+            "denoise",
+            run,
+            f"{data}/CanarysevenBroken.dcm",
+            "../none.dcm",
+            "--task",
+            "task.toml",
+            *OWN,
+        ),
+        "export": ("export", run, "--onnx", "network.onnx", "--task", "task.toml", *OWN),
         "no such data": ("run", "--baseline", "half", "--data", f"{data}/nothing", *OWN),
         **{
             form: ("leaderboard", "--format", form, *OWN)

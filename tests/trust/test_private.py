@@ -80,7 +80,7 @@ def test_the_afternoon_was_one_of_work(journey):
     # the secret noise of so few pixels moves PSNR by 0.05 dB, what is allowed, one time in three
     assert codes.pop("verify", 1) == 1
     assert codes == {"diverges": 1, "raises": "traceback", "no such data": 2, "doctor": 1,
-                     "check": 1, "fetch": 1}  # fmt: skip
+                     "check": 1, "fetch": 1, "denoise what is none": 2}  # fmt: skip
     assert re.search("tiny · l1: (un)?verified", journey.answers["verify"].out)
     assert re.search(r"psnr +reported +\d", journey.answers["verify"].out)
     assert journey.filled > 1000
@@ -90,6 +90,10 @@ def test_the_afternoon_was_one_of_work(journey):
     }  # fmt: skip
     assert list((journey.here / "page" / "pictures").rglob("*.js"))
     assert (journey.here / "s.zip").exists()
+    assert (journey.here / "network.onnx").exists()
+    assert len([*(journey.here / "runs").glob("tiny-blend-*/result.json")]) == 1
+    for place, files in (("denoised", 12), ("denoised-by-a-blend", 2)):
+        assert len([*(journey.here.parent / place).rglob("*.dcm")]) == files
     assert "CanarysevenBroken.dcm: not CT" in journey.answers["run"].err
 
 
