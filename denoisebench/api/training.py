@@ -92,10 +92,10 @@ def train(
         steps=steps,
         epochs=epochs,
         batch=batch,
-        accumulate=accumulate if accumulate != 1 else None,
+        accumulate=accumulate,
         patch=patch,
         learning_rate=learning_rate,
-        gan_after=gan_after or None,
+        gan_after=gan_after,
         seed=seed,
         precision=precision,
     )

@@ -115,9 +115,9 @@ def run(
     budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
     if sum(value is not None for value in budget.values()) > 1:
         raise UsageError("give one of --minutes, --steps, --epochs")
-    choices = {**budget, "batch": batch, "patch": patch, "learning_rate": lr, "seed": seed,
-               "precision": precision, "gan_after": gan_after or None,
-               "accumulate": accumulate if accumulate != 1 else None}  # fmt: skip
+    choices = {**budget, "batch": batch, "accumulate": accumulate, "patch": patch,
+               "learning_rate": lr, "gan_after": gan_after, "seed": seed,
+               "precision": precision}  # fmt: skip
     if baseline is not None:
         given = {"--gen": gen, "--loss": loss, "--disc": disc, "--lr": lr, "--batch": batch,
                  "--patch": patch, "--seed": seed, "--accumulate": accumulate,

@@ -194,10 +194,10 @@ def _combined(grid: Grid, catalogue: Catalogue) -> Iterator[Plan]:
             discriminator=None if aimless else _text(disc),
             loss=_text(loss),
             batch=batch,
-            accumulate=grid.accumulate if grid.accumulate != 1 else None,
+            accumulate=grid.accumulate,
             patch=patch,
             learning_rate=rate,
-            gan_after=None if aimless else grid.gan_after or None,
+            gan_after=None if aimless else grid.gan_after,
             precision=grid.precision,
             **{name: getattr(grid, name) for name in BUDGETS},
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from denoisebench import atomic, tomlfile
 from denoisebench.errors import UsageError
@@ -63,6 +63,12 @@ class Optimisation(BaseModel):
     accumulate: int | None = Field(default=None, ge=2)
     gan_after: float | None = Field(default=None, gt=0, lt=1)
     precision: Precision | None = None
+
+    @field_validator("accumulate", "gan_after", mode="before")
+    @classmethod
+    def _nothing_asked(cls, value: object, field: ValidationInfo) -> object:
+        """A batch in one part, or a GAN from the start, is the recipe that does not speak of it."""
+        return None if value == {"accumulate": 1, "gan_after": 0}[str(field.field_name)] else value
 
     @model_validator(mode="after")
     def _one_budget(self) -> "Optimisation":

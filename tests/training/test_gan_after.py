@@ -9,6 +9,7 @@ import torch
 
 from denoisebench.errors import UsageError
 from denoisebench.fleet.grid import Sweep, expand
+from denoisebench.home import registry_folder
 from denoisebench.task import load_task
 from denoisebench.training import checkpoint, log
 from denoisebench.training.loop import train
@@ -84,7 +85,7 @@ def test_it_resumes_with_the_same_bits_on_either_side(catalogue, trained, stops)
 def test_without_a_gan_there_is_nothing_to_wait_for(catalogue):
     with pytest.raises(UsageError, match="leave out --gan-after"):
         plan(catalogue, **GAN | {"loss": "l1", "discriminator": None}, gan_after=0.5)
-    for share in (0, 1, 1.5):
+    for share in (-0.5, 1, 1.5):
         with pytest.raises(UsageError, match="gan_after"):
             plan(catalogue, **GAN, gan_after=share)
 
@@ -93,6 +94,16 @@ def test_in_a_grid_it_is_for_the_losses_with_a_gan(catalogue):
     sweep = Sweep(gen="tiny", loss="l1, cgan + l1", disc="tinycritic", steps=4, patch=16,
                   gan_after=0.5)  # fmt: skip
     assert [each.settings.gan_after for each in expand(sweep, catalogue)] == [None, 0.5]
+
+
+def test_a_gan_from_the_start_is_the_recipe_that_does_not_speak_of_it(catalogue, tmp_path):
+    assert plan(catalogue, **GAN, gan_after=0) == plan(catalogue, **GAN)
+    preset = tmp_path / "late.toml"
+    text = (registry_folder() / "presets" / "quick.toml").read_text(encoding="utf-8")
+    preset.write_text(text.replace("\nminutes = 4", "\nminutes = 4\ngan_after = 0.5"))
+    late = plan(catalogue, **GAN, preset=str(preset))
+    assert late.settings.gan_after == 0.5
+    assert plan(catalogue, **GAN, preset=str(preset), gan_after=0).settings.gan_after is None
 
 
 def test_a_recipe_without_it_keeps_its_hash(catalogue, dataset):
