@@ -25,10 +25,16 @@ def page() -> str:
         "`denoisebench leaderboard benchmarks/results/NAME --format md` prints.",
     ]
     for folder in sorted(path for path in (ROOT / "results").iterdir() if path.is_dir()):
+        if not (sweep := sweep_of(folder.name)).exists():
+            continue  # rows that others submitted
         entries, problems = board.collect(folder)
         assert not problems, problems
-        sweep = ROOT / "boards" / f"{folder.name}.toml"
-        what = sweep if sweep.exists() else ROOT / "boards" / folder.name / "sweep.toml"
-        parts += [f"## {folder.name}", f"```toml\n{what.read_text(encoding='utf-8')}```"]
+        parts += [f"## {folder.name}", f"```toml\n{sweep.read_text(encoding='utf-8')}```"]
         parts.append(render.markdown(board.boards(entries)))
     return "\n\n".join(parts) + "\n"
+
+
+def sweep_of(name: str) -> Path:
+    """The file that makes a board; a board that needs presets of its own has a folder."""
+    alone = ROOT / "boards" / f"{name}.toml"
+    return alone if alone.exists() else ROOT / "boards" / name / "sweep.toml"

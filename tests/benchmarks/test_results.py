@@ -17,7 +17,7 @@ from denoisebench.training.recipe import Optimisation, Recipe
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks/results"
-BOARDS = sorted(path.name for path in RESULTS.iterdir() if path.is_dir())
+BOARDS = sorted({path.name for path in RESULTS.iterdir() if path.is_dir()} - {"submitted"})
 KEPT = {"result.json", "scores.csv", "recipe.toml", "log.jsonl", "environment.json", "audit.json",
         "physics.json", "verification.json", "model.safetensors"}  # fmt: skip
 MOST_WEIGHTS = 5 << 20
