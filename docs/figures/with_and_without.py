@@ -42,13 +42,14 @@ def main() -> None:
         metric: build(resolve(metric, "metric", catalogue)[0]) for metric in ("psnr", "lpips")
     }
 
-    figure, axes = plt.subplots(2, len(images), figsize=(13, 5.2), layout="constrained")
+    figure, axes = plt.subplots(2, len(images), figsize=(13, 4.6), layout="constrained")
     for (above, below), (name, image) in zip(axes.T, images.items(), strict=True):
         above.set_axis_off()
         below.set_axis_off()
         above.imshow(image[ROWS, COLUMNS], cmap="gray", vmin=0, vmax=255)
         if name == "clean":
             above.set_title("clean")
+            below.text(1, 0.5, "output minus clean,\n±40 grey levels", ha="right", va="center")
             continue
         pair = [torch.from_numpy(np.asarray(each))[None, None] for each in (image, clean)]
         psnr, lpips = (float(measures[metric](*pair)[0]) for metric in ("psnr", "lpips"))
