@@ -25,7 +25,7 @@ from denoisebench.scoring.result import EVALUATION_VERSION, Result
 from denoisebench.scoring.run import Bench, evaluated, facts_of_any, write_evaluation
 from denoisebench.task import Task
 from denoisebench.task.noise import noisy_slice
-from denoisebench.task.task import PEAK, SCALES, Scale, from_network, to_network
+from denoisebench.task.task import SCALES, Scale, from_network, psnr_of, to_network
 from denoisebench.training.inference import denoise, memory_ended
 
 Model = Callable[..., Any]
@@ -174,12 +174,13 @@ def _doubt(
     reached: dict[Scale, float] = {}
     for scale in dict.fromkeys((stated, *SCALES)):
         try:
-            reached[scale] = _psnr(denoise(adapted(scale), noisy, multiple), clean)
+            found = psnr_of(denoise(adapted(scale), noisy, multiple), clean)
+            reached[scale] = -np.inf if np.isnan(found) else found
         except Exception as error:
             if scale == stated:
                 raise _refusal(error, method, noisy.shape) from error
     best, own = max(reached, key=reached.__getitem__), reached[stated]
-    identity = _psnr(noisy, clean)
+    identity = psnr_of(noisy, clean)
     if reached[best] > max(own + CLEARLY_DB, identity):
         return (
             f"{method} gives {own:.1f} dB with input={stated!r}, {SCALES[stated]}, and "
@@ -209,12 +210,6 @@ def _piece(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """The middle of a slice."""
     top, left = (max(0, (side - PIECE) // 2) for side in image.shape)
     return image[top : top + PIECE, left : left + PIECE]
-
-
-def _psnr(image: NDArray[np.float64], clean: NDArray[np.float64]) -> float:
-    """In dB; minus infinity for what is not finite."""
-    error = float(np.mean((image - clean) ** 2))
-    return float(10 * np.log10(PEAK**2 / max(error, 1e-12))) if np.isfinite(error) else -np.inf
 
 
 def _copy(model: Model) -> Model:

@@ -20,6 +20,7 @@ from denoisebench.scoring import denoisers
 from denoisebench.scoring.evaluate import filled
 from denoisebench.task import Task
 from denoisebench.task.noise import noisy_slice
+from denoisebench.task.task import psnr_of
 
 SLICES = 8  # spread over the validation split
 
@@ -86,12 +87,12 @@ def tuned(
         ]
         jobs = [(filled(each, task), image) for each in parts for image in noisy]
         outputs = denoisers.each(jobs, task.sigma, workers, learned=learned, keep=False)
-        errors = []
+        psnrs = []
         for done, output in enumerate(outputs, 1):
-            errors.append(float(np.mean((output.image - clean[(done - 1) % len(clean)]) ** 2)))
+            psnrs.append(psnr_of(output.image, clean[(done - 1) % len(clean)]))
             advance(done, len(jobs))
-        psnr = 10 * np.log10(255**2 / np.maximum(errors, 1e-12))
-        scores = [float(mean) for mean in psnr.reshape(len(settings), -1).mean(axis=1)]
+        means = np.nan_to_num(psnrs, nan=-np.inf).reshape(len(settings), -1).mean(axis=1)
+        scores = [float(mean) for mean in means]
         place.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_text(place, json.dumps(scores))
     best = int(np.argmax(scores))

@@ -31,7 +31,16 @@ SCALES: dict[Scale, str] = {
     "hu": "Hounsfield units",
 }
 """Scales of pixels that others use, too: what the ends of the window are on them."""
+LEAST_ERROR = 1e-12  # of a mean square, in grey levels squared: equal slices have 168 dB
 FARTHEST = 1e6  # HU or grey levels; beyond, and from nan, arithmetic no longer gives numbers
+
+
+def psnr_of(image: NDArray[np.float64], clean: NDArray[np.float64]) -> float:
+    """Peak signal-to-noise ratio of a slice in grey levels, in dB; nan where it is not finite."""
+    error = float(np.mean((image - clean) ** 2))
+    if not np.isfinite(error):
+        return float("nan")
+    return float(10 * np.log10(PEAK**2 / max(error, LEAST_ERROR)))
 
 
 class Noise(BaseModel):

@@ -22,6 +22,7 @@ from denoisebench.plugins.find import Catalogue
 from denoisebench.plugins.load import build
 from denoisebench.task import Task
 from denoisebench.task.noise import noisy_slice
+from denoisebench.task.task import psnr_of
 from denoisebench.training import checkpoint, log
 from denoisebench.training.device import Fast, Speedup, autocast, layout, peak_memory, reseed, watch
 from denoisebench.training.health import examine
@@ -363,8 +364,7 @@ def _psnrs(
     for one in spread(slices, VALIDATION_SLICES):
         clean = task.to_grey(one.hu)
         noisy = noisy_slice(task, clean, one.digest)
-        error = float(np.mean((denoise(generator, noisy, multiple) - clean) ** 2))
-        yield 10 * math.log10(255**2 / max(error, 1e-12)) if math.isfinite(error) else math.nan
+        yield psnr_of(denoise(generator, noisy, multiple), clean)
 
 
 def _raise_if_not_finite(values: Iterable[tuple[str, Any]], step: int) -> None:
