@@ -30,7 +30,8 @@ class Leaderboard:
         """Best first: `rank`, `ranks` (that the patients leave open), `result`, `versus`.
 
         `row.result.metrics["psnr"]` has `mean`, `lo` and `hi`; `row.versus` says how the row
-        differs, patient by patient, from the references, the best row and its twin.
+        differs, patient by patient, from the references, the best row, its twin, and the row that
+        was asked about by `against`.
         """
         return self.board.rows
 
@@ -112,7 +113,10 @@ class Leaderboard:
 
 
 def leaderboard(
-    *runs: str | Path | Run, task: str | None = None, data: str | None = None
+    *runs: str | Path | Run,
+    task: str | None = None,
+    data: str | None = None,
+    against: str | Path | Run | None = None,
 ) -> Leaderboard:
     """Rank runs that were measured alike.
 
@@ -120,13 +124,16 @@ def leaderboard(
         runs: folders, with all run folders below them, and runs; the folder `runs` where none.
         task: only results under this task.
         data: only results on this data set, as boards name it.
+        against: one of the runs, or its folder: rows are compared with that of this run, too.
     Returns:
         The board; its notes say which rows of the same task and data are not comparable.
     Raises:
-        UsageError: there is no result, or there are several tasks or data sets.
+        UsageError: there is no result, or there are several tasks or data sets; `against` has no
+            rank.
     """
     from denoisebench.board.board import boards, collect
     from denoisebench.board.chosen import chosen, existing, told
+    from denoisebench.scoring.result import read_result
 
     places = [run.folder if isinstance(run, Run) else Path(run) for run in runs or ("runs",)]
     entries: dict[Path, Entry] = {}
@@ -136,7 +143,10 @@ def leaderboard(
         entries.update({entry.path: entry for entry in found if entry.path})
         problems.update(dict.fromkeys(wrong))
     shown = chosen([*entries.values()], task, data, ", ".join(map(str, places)))
-    found_boards = boards(shown)
+    if against is not None:
+        folder = against.folder if isinstance(against, Run) else existing(Path(against))
+        against = read_result(folder / "result.json").recipe
+    found_boards = boards(shown, against)
     if len({(board.key.task, board.data) for board in found_boards}) > 1:
         raise UsageError(
             f"there are several boards: {told(shown)}; choose one with task= and data="

@@ -44,8 +44,9 @@ class Row:
     Attributes:
         rank: by the mean alone.
         ranks: best and worst rank that the patients leave open; None where scores are missing.
-        versus: how it differs, patient by patient, from the task's references, the best row, and
-            its twin: the same network trained without the GAN.
+        versus: how it differs, patient by patient, from the task's references, the best row, its
+            twin (the same network trained without the GAN), and the row that `boards` was asked
+            about, which is called by its name.
         entry: what the row was made of: its runs, and what was found out about them since.
     """
 
@@ -143,14 +144,17 @@ def _beside(path: Path, name: str, model: type[Beside], result: Result) -> Besid
     return found if found.recipe == result.recipe else None
 
 
-def boards(entries: Sequence[Entry]) -> list[Board]:
+def boards(entries: Sequence[Entry], against: str | None = None) -> list[Board]:
     """Group results by key and rank them.
 
     Args:
         entries: see `collect`.
+        against: recipe of a run; the other rows of its board are compared with its row, too.
     Returns:
         One board a key, the largest first. Results without scores (diverged, failed) stand on the
         first board of their task and data, or on one of their own.
+    Raises:
+        UsageError: the run to compare with has no rank.
     """
     groups: dict[Key, list[Entry]] = {}
     without: list[Entry] = []
@@ -169,7 +173,12 @@ def boards(entries: Sequence[Entry]) -> list[Board]:
         )
         fitting = [key for key in groups if replace(key, metric_versions=()) == bare]
         groups.setdefault(fitting[0] if fitting else bare, []).append(entry)
-    found = [_board(key, rows) for key, rows in groups.items()]
+    found = [_board(key, rows, against) for key, rows in groups.items()]
+    if against and not any(row.rank and _holds(row, against) for one in found for row in one.rows):
+        raise UsageError(
+            "a row without a rank is nothing to compare with; name a run that is done, of a board "
+            "that is shown"
+        )
     found = [replace(board, elsewhere=_elsewhere(board, found)) for board in found]
     return sorted(found, key=lambda board: (-len(board.rows), board.key.task, board.data))
 
@@ -177,10 +186,13 @@ def boards(entries: Sequence[Entry]) -> list[Board]:
 def board_of(entries: Sequence[Entry], result: Result) -> Board:
     """Return the board on which a result stands."""
     for board in boards(entries):
-        runs = (entry for row in board.rows for entry in row.members)
-        if any(entry.result.recipe == result.recipe for entry in runs):
+        if any(_holds(row, result.recipe) for row in board.rows):
             return board
     raise LookupError(f"no board holds {result.method}")
+
+
+def _holds(row: Row, recipe: str) -> bool:
+    return any(entry.result.recipe == recipe for entry in row.members)
 
 
 def _elsewhere(board: Board, others: Sequence[Board]) -> tuple[str, ...]:
@@ -231,7 +243,7 @@ def _judged(entries: Sequence[Entry]) -> list[Entry]:
     return found
 
 
-def _board(key: Key, entries: Sequence[Entry]) -> Board:
+def _board(key: Key, entries: Sequence[Entry], against: str | None) -> Board:
     entries = named(nested(_judged(entries)))
     metrics = next((tuple(e.result.metrics) for e in entries if e.result.metrics), ())
     primary = metrics[0] if metrics else ""
@@ -247,13 +259,13 @@ def _board(key: Key, entries: Sequence[Entry]) -> Board:
     ranked = [entry for _, entry in sorted(valued, key=lambda pair: -pair[0])]
     others = [entry for entry in by_folder if value(entry) is None]
     rows = [Row(place, entry) for place, entry in enumerate(ranked, 1)]
-    rows, detectable = _compared(rows, ranked, primary)
+    rows, detectable = _compared(rows, ranked, primary, against)
     rows += [Row(None, entry) for entry in others]
     return Board(key, entries[0].result.data, primary, metrics, tuple(rows), detectable)
 
 
 def _compared(
-    rows: list[Row], entries: Sequence[Entry], metric: str
+    rows: list[Row], entries: Sequence[Entry], metric: str, against: str | None
 ) -> tuple[list[Row], float | None]:
     """Add what the patients say of ranked rows; as they are where a row has no scores."""
     known = [patient_means(entry.scores, metric) for entry in entries]
@@ -265,6 +277,7 @@ def _compared(
     methods = {row.result.method: place for place, row in enumerate(rows)}
     runs = {entry.result.recipe: entry for row in rows for entry in row.members}
     shown = {name: methods[name] for name in _references(rows[0].result) if name in methods}
+    shown |= {row.name: place for place, row in enumerate(rows) if against and _holds(row, against)}
     compared = []
     for place, (row, still) in enumerate(zip(rows, ranks(means, higher=higher), strict=True)):
         versus = {

@@ -22,6 +22,8 @@ ENDINGS = {".md": "md", ".csv": "csv", ".json": "json", ".tex": "tex", ".html": 
 @click.argument("runs", type=click.Path(path_type=Path), default=Path("runs"))
 @click.option("--task", help="Only boards of this task.")
 @click.option("--data", help="Only boards of this data set, as the board names it.")
+@click.option("--against", metavar="RUN",
+              help="Also show each row minus that of this run, patient by patient.")  # fmt: skip
 @click.option(
     "--format",
     "form",
@@ -36,6 +38,7 @@ def leaderboard(
     runs: Path,
     task: str | None,
     data: str | None,
+    against: str | None,
     form: str | None,
     out: Path | None,
     plugins: tuple[Path, ...],
@@ -54,13 +57,19 @@ def leaderboard(
     from denoisebench.board import board, render
     from denoisebench.board.chosen import chosen
     from denoisebench.board.render.plain import plain
+    from denoisebench.scoring.opened import find_run
+    from denoisebench.scoring.result import read_result
 
     entries, problems = board.collect(runs)
     shown = chosen(entries, task, data, str(runs))
+    rival = (
+        read_result(find_run(against, runs) / "result.json").recipe if against is not None else None
+    )
+    boards = board.boards(shown, rival)
     if form == "table":
-        render.print_tables(board.boards(shown), problems)
+        render.print_tables(boards, problems)
         return
-    text = _text(form, shown, board.boards(shown), problems, plugins)
+    text = _text(form, shown, boards, problems, plugins)
     if form != "json":
         for problem in problems:
             click.echo(plain(f"left out: {problem}"), err=True)

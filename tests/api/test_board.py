@@ -22,6 +22,18 @@ def test_a_board_ranks_what_it_is_given_or_finds(rows):
     assert len(db.leaderboard(noisy)) == 1
 
 
+def test_rows_are_held_against_the_run_that_is_given(rows):
+    noisy, blurred = rows
+    for given in (blurred, blurred.folder, str(blurred.folder)):
+        board = db.leaderboard(against=given)
+        assert blurred.result.method in board.rows[1].versus
+        assert blurred.result.method not in board.rows[0].versus
+    with pytest.raises(db.UsageError, match="no folder 'nowhere'"):
+        db.leaderboard(against="nowhere")
+    with pytest.raises(db.UsageError, match="name a run that is done, of a board that is shown"):
+        db.leaderboard(noisy, against=blurred)
+
+
 def test_its_formats_are_those_of_the_command_line(rows, cli):
     board = db.leaderboard()
     written = {"md": board.to_markdown(), "csv": board.to_csv(), "json": board.to_json(),

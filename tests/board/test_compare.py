@@ -6,6 +6,7 @@ import pytest
 from denoisebench.board import render
 from denoisebench.board.board import Entry, boards, collect
 from denoisebench.board.compare import patient_means, ranks, smallest_detectable
+from denoisebench.errors import UsageError
 from denoisebench.scoring.result import MetricResult, Result, Score, write_scores
 
 PATIENTS = 12
@@ -65,6 +66,33 @@ def test_rows_are_compared_patient_by_patient_and_not_by_their_means(rows):
     assert (found.above, found.patients) == (12, 12)
     assert set(versus["a"]) == {"noisy", "bm3d"}
     assert set(versus["noisy"]) == {"bm3d", "best"}
+
+
+def test_rows_are_held_against_the_row_that_is_asked_about(rows):
+    (board,) = boards(rows, against="b")
+    versus = {row.result.method: row.versus for row in board.rows}
+    apart = NOISE[3] - NOISE[1] - 16
+    assert versus["noisy"]["b"].mean == pytest.approx(apart.mean(), abs=1e-9)
+    assert [name for name in versus if "b" in versus[name]] == ["a", "bm3d", "noisy"]
+    assert "minus b |" in render.markdown([board])
+    plain = {row.result.method: row.versus for row in boards(rows)[0].rows}
+    assert all({**versus[name], "b": None} == {**plain[name], "b": None} for name in plain)
+
+
+def test_a_run_of_a_row_over_seeds_stands_for_the_row(rows):
+    seeds = [replace(rows[1], folder=f"b-{seed}", result=rows[1].result.model_copy(
+                update={"recipe": f"b-{seed}", "family": "b", "seeds": (seed,)}))
+             for seed in (0, 1)]  # fmt: skip
+    (board,) = boards([rows[0], *seeds], against="b-1")
+    assert [row.result.method for row in board.rows] == ["a", "b"]
+    assert board.rows[0].versus["b"].mean == pytest.approx(-board.rows[1].versus["best"].mean)
+
+
+def test_only_a_row_with_a_rank_can_be_compared_with(rows):
+    failed = rows[1].result.model_copy(update={"status": "failed", "reason": "no memory"})
+    for given in ("nowhere", "b"):
+        with pytest.raises(UsageError, match="name a run that is done, of a board that is shown"):
+            boards([rows[0], replace(rows[1], result=failed)], against=given)
 
 
 def test_less_can_be_better():

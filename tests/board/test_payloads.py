@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from denoisebench.board.render.plain import plain
 from denoisebench.board.seeds import Entry
 from denoisebench.plugins.card import Card
 from denoisebench.scoring.result import Best, Finding, Health, MetricResult, Result, Verification
+from denoisebench.scoring.statistics import Difference
 from denoisebench.training.recipe import Blend, Parent
 
 HARMLESS = "harmless"
@@ -69,8 +71,11 @@ def entries(text: str) -> list[Entry]:
 
 
 def board(text: str):
+    """A board whose first row is compared with another, which has the text as its name."""
     (found,) = boards(entries(text))
-    return found
+    first, *rest = found.rows
+    versus = {text: Difference(mean=-1.5, low=-2.0, high=-1.0, patients=2, p=0.5, above=0)}
+    return replace(found, rows=(replace(first, versus=versus), *rest))
 
 
 def card(text: str) -> Card:

@@ -42,12 +42,20 @@ def test_a_model_card_is_of_one_run(denoisebench):
         (("--out", "board.md", "--format", "table"), "a table is for the terminal"),
         (("--out", "no/such/folder/board.md"), "cannot write no/such/folder/board.md"),
         (("--data", "other"), "no results of other below"),
+        (("--against", "nobody"), "no run is called 'nobody'"),
+        (("--against", ""), "no run is called ''"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(denoisebench, given, told):
     answer = denoisebench("leaderboard", str(RUNS), *given)
     assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
     assert told in answer.err
+
+
+def test_rows_are_held_against_a_run_by_its_name(denoisebench):
+    answer = denoisebench("leaderboard", str(RUNS), "--against", "unet7-l1", "--format", "md")
+    assert (answer.code, answer.err) == (0, "")
+    assert "| minus unet7 · l1 |" in answer.out
 
 
 def test_what_is_left_out_is_told_beside_the_answer(denoisebench, tmp_path):
