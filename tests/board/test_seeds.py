@@ -95,6 +95,21 @@ def test_each_seed_is_compared_with_its_own_twin():
     assert (row.versus["twin"].above, row.versus["twin"].patients) == (0, 3)
 
 
+def test_seeds_that_differ_in_what_the_gan_did_are_told_one_by_one():
+    gan = [run("g", (28, 28, 27, 25), 0, "g", twin="t 0"),
+           run("g", (49, 49, 49, 49), 1, "g", twin="t 1")]  # fmt: skip
+    twin = [run("t", (30, 30, 30, 30), 0, "t"), run("t", (50, 50, 50, 50), 1, "t")]
+    (board,) = boards([*gan, *twin])
+    (row,) = [row for row in board.rows if row.result.method == "g"]
+    assert row.twins == pytest.approx((-10 / 3, -1))
+    assert row.versus["twin"].mean == pytest.approx(sum(row.twins) / 2)
+    assert "g: minus twin, seed by seed: -3.33, -1.00 dB" in render.notes(board)
+    (found,) = [each for each in render.as_rows([board]) if each["method"] == "g"]
+    assert found["twins"] == row.twins
+    (single,) = boards([gan[0], twin[0]])
+    assert not any(row.twins for row in single.rows)
+
+
 def test_a_null_of_one_seed_is_a_null_of_the_row(seeds):
     null = {"psnr": metric(None, reason="no weights")}
     scores = tuple(replace(score, value=None) for score in seeds[1].scores)

@@ -91,7 +91,15 @@ def notes(board: Board) -> list[str]:
         least = f"{rounded(board.detectable, unit)} {unit}".strip()
         found.append(f"smallest detectable difference between neighbours: {least} (power of 80 %)")
     if any(seeds(board, row) for row in board.rows):
-        found.append("seeds: ± is the standard deviation between trainings with other seeds")
+        found.append(
+            "seeds: ± is the standard deviation between trainings with other seeds; intervals "
+            "leave it out"
+        )
+    for row in board.rows:
+        if row.twins:
+            unit = row.result.metrics[board.ranked_by].unit
+            each = ", ".join(_signed(apart, unit) for apart in row.twins)
+            found.append(f"{row.name}: minus twin, seed by seed: {each} {unit}".strip())
     found += [f"on another board: {told}" for told in board.elsewhere]
     results = [row.result for row in board.rows]
     found += [f"split: {note}" for note in dict.fromkeys(r.split_note for r in results) if note]
@@ -173,10 +181,14 @@ def _apart(name: str, unit: str, row: Row) -> str:
     found: Difference | None = row.versus.get(name)
     if found is None or not math.isfinite(found.mean):
         return MISSING
-    text = f"{found.mean:+.{DECIMALS.get(unit, 3)}f}"
+    text = _signed(found.mean, unit)
     if found.low is not None and found.high is not None:
         text += f" ± {rounded((found.high - found.low) / 2, unit)}"
     return f"{text} {found.above}/{found.patients}"
+
+
+def _signed(apart: float, unit: str) -> str:
+    return f"{apart:+.{DECIMALS.get(unit, 3)}f}"
 
 
 def _measured_again(board: Board) -> list[Table]:

@@ -29,6 +29,7 @@ def as_rows(boards: Sequence[Board]) -> list[dict[str, Any]]:
             "board": number,
             "run": row.entry.folder,
             "versus": {name: asdict(found) for name, found in row.versus.items()},
+            **({"twins": row.twins} if row.twins else {}),
             **_beside(row),
             **row.result.model_dump(mode="json"),
         }
