@@ -47,7 +47,7 @@ class Row:
         versus: how it differs, patient by patient, from the task's references, the best row, its
             twin (the same network trained without the GAN), and the row that `boards` was asked
             about, which is called by its name.
-        twins: of a row of several seeds, how each one's mean differs from that of its own twin.
+        twin_by_seed: of several seeds, how each one's mean differs from that of its own twin.
         entry: what the row was made of: its runs, and what was found out about them since.
     """
 
@@ -55,7 +55,7 @@ class Row:
     entry: Entry
     ranks: tuple[int, int] | None = None
     versus: Mapping[str, Difference] = field(default_factory=dict)
-    twins: tuple[float, ...] = ()
+    twin_by_seed: tuple[float, ...] = ()
 
     @property
     def result(self) -> Result:
@@ -290,8 +290,9 @@ def _compared(
         pairs = [(one, runs[twin]) for one in row.members if (twin := one.result.twin) in runs]
         if pairs:
             versus["twin"] = _between(pairs, metric, patients)
-        twins = tuple(_between([pair], metric, patients).mean for pair in pairs)
-        compared.append(replace(row, ranks=still, versus=versus, twins=twins if pairs[1:] else ()))
+        several = pairs if len(pairs) > 1 else ()
+        by_seed = tuple(_between([pair], metric, patients).mean for pair in several)
+        compared.append(replace(row, ranks=still, versus=versus, twin_by_seed=by_seed))
     return compared, smallest_detectable(means)
 
 

@@ -101,13 +101,13 @@ def test_seeds_that_differ_in_what_the_gan_did_are_told_one_by_one():
     twin = [run("t", (30, 30, 30, 30), 0, "t"), run("t", (50, 50, 50, 50), 1, "t")]
     (board,) = boards([*gan, *twin])
     (row,) = [row for row in board.rows if row.result.method == "g"]
-    assert row.twins == pytest.approx((-10 / 3, -1))
-    assert row.versus["twin"].mean == pytest.approx(sum(row.twins) / 2)
+    assert row.twin_by_seed == pytest.approx((-10 / 3, -1))
+    assert row.versus["twin"].mean == pytest.approx(sum(row.twin_by_seed) / 2)
     assert "g: minus twin, seed by seed: -3.33, -1.00 dB" in render.notes(board)
     (found,) = [each for each in render.as_rows([board]) if each["method"] == "g"]
-    assert found["twins"] == row.twins
+    assert found["twin_by_seed"] == row.twin_by_seed
     (single,) = boards([gan[0], twin[0]])
-    assert not any(row.twins for row in single.rows)
+    assert not any(row.twin_by_seed for row in single.rows)
 
 
 def test_a_null_of_one_seed_is_a_null_of_the_row(seeds):

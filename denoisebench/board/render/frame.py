@@ -96,9 +96,9 @@ def notes(board: Board) -> list[str]:
             "leave it out"
         )
     for row in board.rows:
-        if row.twins:
+        if row.twin_by_seed:
             unit = row.result.metrics[board.ranked_by].unit
-            each = ", ".join(_signed(apart, unit) for apart in row.twins)
+            each = ", ".join(_signed(apart, unit) for apart in row.twin_by_seed)
             found.append(f"{row.name}: minus twin, seed by seed: {each} {unit}".strip())
     found += [f"on another board: {told}" for told in board.elsewhere]
     results = [row.result for row in board.rows]

@@ -29,7 +29,7 @@ def as_rows(boards: Sequence[Board]) -> list[dict[str, Any]]:
             "board": number,
             "run": row.entry.folder,
             "versus": {name: asdict(found) for name, found in row.versus.items()},
-            **({"twins": row.twins} if row.twins else {}),
+            **({"twin_by_seed": row.twin_by_seed} if row.twin_by_seed else {}),
             **_beside(row),
             **row.result.model_dump(mode="json"),
         }
