@@ -32,20 +32,23 @@ class Way:
     Attributes:
         parents: both ends, as the blends name them.
         twins: whether the first is the second's training without the GAN.
+        apart: in what the second's recipe differs from others of its method on the board.
         points: by weight; an end is among them where its row stands on the board.
         distortion, perception: metrics of the axes; perception is empty where the board has none.
     """
 
     parents: tuple[Parent, Parent]
     twins: bool
+    apart: str
     points: tuple[Point, ...]
     distortion: str
     perception: str
 
     @property
     def title(self) -> str:
-        """Both ends by name."""
-        return f"{self.parents[0].method} to {self.parents[1].method}"
+        """Both ends by name, and what tells the second from others of its name."""
+        ends = f"{self.parents[0].method} to {self.parents[1].method}"
+        return f"{ends} ({self.apart})" if self.apart else ends
 
     def end(self, place: int) -> Row | None:
         """Return the row of the first (0) or second (1) end."""
@@ -74,9 +77,11 @@ def _way(board: Board, inner: dict[float, Row]) -> Way:
         if (row := _end(board, blends, place)) is not None:
             points[float(place)] = row
     known = [name for name in board.metrics if _base(name) in DISTORTION]
+    last = points.get(1.0) or points[max(points)]
     return Way(
         blends[0].parents,
         blends[0].twins,
+        last.entry.apart,
         tuple(Point(weight, points[weight]) for weight in sorted(points)),
         next(iter(known), board.ranked_by),
         perceptual(board.metrics),

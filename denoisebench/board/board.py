@@ -227,7 +227,7 @@ def _differences(here: Key, there: Key) -> list[str]:
 
 def _judged(entries: Sequence[Entry]) -> list[Entry]:
     """Mark what may not rank: scored on fewer slices than others, or otherwise when verified."""
-    most = max(entry.result.n_slices for entry in entries)
+    most = max(entry.result.n_slices for entry in _trusted(entries))
     found = []
     for entry in entries:
         result, again = entry.result, entry.verification
@@ -245,9 +245,16 @@ def _judged(entries: Sequence[Entry]) -> list[Entry]:
     return found
 
 
+def _trusted(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Those by which others are judged: what strangers sent counts once it was measured here."""
+    found = [e for e in entries if not e.submitted or (e.verification and e.verification.passed)]
+    return found or entries
+
+
 def _board(key: Key, entries: Sequence[Entry], against: str | None) -> Board:
+    ruling = next((e.result for e in _trusted(entries) if e.result.metrics), None)
+    metrics = tuple(ruling.metrics) if ruling else ()
     entries = named(nested(_judged(entries)))
-    metrics = next((tuple(e.result.metrics) for e in entries if e.result.metrics), ())
     primary = metrics[0] if metrics else ""
 
     def value(entry: Entry) -> float | None:

@@ -72,7 +72,7 @@ def denoise(
 
     check(opened, sigma_hu=sigma, tile=tile)
     _refuse_paths(given, output, series, volume=is_volume(given))
-    refuse_taken(output)
+    refuse_taken(output, folder=given.is_dir())
 
     from denoisebench.cli.progress import Display
 

@@ -1,14 +1,16 @@
 """Denoise series and volumes: read, denoise, write back; killed, and begun again, go on.
 
 A folder is made beside the place that was asked for, and takes it when it is whole. Each slice is a
-file, old or new; which are there already is told by their UIDs, which stand for their pixels.
+file, old or new; which are there already is told by their UIDs, which stand for all that a file is
+made of.
 """
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ from denoisebench.errors import UsageError
 Advance = Callable[[], None]
 
 UNFINISHED = ".unfinished"  # ends the name of a folder that is being made
-OURS = re.compile(r"\d{4,}\.dcm")
+OURS, UID = re.compile(r"\d{4,}\.dcm"), re.compile(r"[0-9.]+")
 
 
 @dataclass
@@ -58,13 +60,33 @@ class Change:
         return self.sum_hu / max(self.pixels, 1)
 
 
-def refuse_taken(output: Path) -> None:
-    """Raise UsageError where something stands at the place of an output."""
+def refuse_taken(output: Path, *, folder: bool = False) -> None:
+    """Raise UsageError where something stands at the place of an output.
+
+    Args:
+        output: what will be written.
+        folder: whether it will be a folder, which may be there if it is empty and can be replaced.
+    """
     with atomic.told(output):
-        if output.is_dir() and not any(output.iterdir()):
-            return
-        if output.exists() or output.is_symlink():
+        if folder and output.is_dir() and not any(output.iterdir()):
+            if output.is_symlink() or output.is_mount() or output.samefile("."):
+                raise UsageError(
+                    f"{output} is a link, a mount or the current folder, and cannot be replaced; "
+                    f"name a folder in it, such as {output / 'denoised'}"
+                )
+        elif output.exists() or output.is_symlink():
             raise UsageError(f"{output} is there already; remove it, or name another place")
+
+
+def make_place(output: Path) -> None:
+    """Make the folder that an output will stand in.
+
+    Raises:
+        UsageError, Unavailable: nothing can be written there; better now than after an hour.
+    """
+    with atomic.told(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=output.parent).close()
 
 
 def denoise_file(one: Slice, method: Method, output: Path) -> Change:
@@ -74,8 +96,7 @@ def denoise_file(one: Slice, method: Method, output: Path) -> Change:
         UsageError: something is there already.
     """
     refuse_taken(output)
-    with atomic.told(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
+    make_place(output)
     return _write([(one, output)], method, lambda: None)
 
 
@@ -95,20 +116,22 @@ def denoise_series(
         UsageError: something is there already, or a slice cannot be decoded.
         Unavailable: it cannot be written, or memory does not suffice.
     """
-    refuse_taken(output)
+    refuse_taken(output, folder=True)
     unfinished = output.with_name(output.name + UNFINISHED)
+    uids = [new_series_uid(method, one.uid) for one in chosen]
+    places = [
+        [(unfinished / uid if len(uids) > 1 else unfinished) / f"{number:04}.dcm"
+         for number in range(1, len(one.files) + 1)]
+        for uid, one in zip(uids, chosen, strict=True)
+    ]  # fmt: skip
     found = []
     with lock.alone(unfinished):
-        for one in chosen:
-            uid = new_series_uid(method, one.uid)
-            folder = unfinished / uid if len(chosen) > 1 else unfinished
-            with atomic.told(folder):
-                folder.mkdir(exist_ok=True)
-                atomic.clean(folder)
-            places = [folder / f"{number:04}.dcm" for number in range(1, len(one.files) + 1)]
-            _remove_others(folder, places)
+        _remove_others(unfinished, {place for own in places for place in own})
+        for uid, one, own in zip(uids, chosen, places, strict=True):
+            with atomic.told(own[0]):
+                own[0].parent.mkdir(exist_ok=True)
             slices = (read(file) for file in one.files)
-            found.append((uid, _write(zip(slices, places, strict=True), method, advance)))
+            found.append((uid, _write(zip(slices, own, strict=True), method, advance)))
     with atomic.told(output):
         (unfinished / lock.LOCK).unlink(missing_ok=True)
         if output.is_dir():
@@ -124,7 +147,7 @@ def _write(slices: Iterable[tuple[Slice, Path]], method: Method, advance: Advanc
 
     def missing() -> Iterator[Slice]:
         for one, place in slices:
-            uid = new_sop_uid(method, one.file.series_uid, one.file.sop_uid, one.digest)
+            uid = new_sop_uid(method, one.file.series_uid, one.file.sop_uid, one.file.digest())
             if _is_there(place, uid):
                 change.resumed += 1
                 _count(one, place, change)
@@ -137,11 +160,12 @@ def _write(slices: Iterable[tuple[Slice, Path]], method: Method, advance: Advanc
         one, (place, uid) = output.source, waiting.popleft()
         try:
             content = derived(one.file.path, one.source, output.hu, method, uid)
+            with atomic.replacing(place) as file:
+                file.write(content)
+            _count(one, place, change)
         except NotCT as problem:
+            place.unlink(missing_ok=True)
             raise UsageError(f"{one.file.name}: {problem.reason}") from None
-        with atomic.replacing(place) as file:
-            file.write(content)
-        _count(one, place, change)
         advance()
     return change
 
@@ -162,10 +186,14 @@ def _count(one: Slice, place: Path, change: Change) -> None:
     change.add(one.hu[measured], written.hu[measured])
 
 
-def _remove_others(folder: Path, places: Sequence[Path]) -> None:
-    """Remove slices that an interrupted command made of files that have left the series since."""
-    expected = {place.name for place in places}
-    with atomic.told(folder):
-        for path in folder.iterdir():
-            if OURS.fullmatch(path.name) and path.name not in expected:
-                path.unlink()
+def _remove_others(unfinished: Path, expected: Set[Path]) -> None:
+    """Remove what an interrupted command left: by another method, of other series, half a file."""
+    with atomic.told(unfinished):
+        folders = [path for path in unfinished.iterdir() if UID.fullmatch(path.name)]
+        for folder in [unfinished, *(path for path in folders if path.is_dir())]:
+            atomic.clean(folder)
+            for path in folder.iterdir():
+                if OURS.fullmatch(path.name) and path not in expected:
+                    path.unlink()
+            if folder != unfinished and not any(folder.iterdir()):
+                folder.rmdir()

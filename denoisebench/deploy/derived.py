@@ -22,7 +22,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from denoisebench import __version__
 from denoisebench.data.intake.dicom import StoredSlice
-from denoisebench.data.intake.header import whole
+from denoisebench.data.intake.header import MAKER, whole
 from denoisebench.data.intake.raw import refusing
 from denoisebench.deploy.method import NOT_FOR_DIAGNOSIS, Method
 
@@ -48,14 +48,15 @@ def new_series_uid(method: Method, series_uid: str) -> str:
 
 
 def new_sop_uid(method: Method, series_uid: str, sop_uid: str, digest: str) -> str:
-    """Make a SOPInstanceUID of what it stands for.
+    """Make a SOPInstanceUID of all that the image is made of, which no other image may have.
 
     Args:
         method: what denoises.
         series_uid, sop_uid: of the source.
-        digest: of the source's pixels; images of which one was changed never share a UID.
+        digest: of the source's file: a name that was put right makes another image.
     """
-    return generate_uid(entropy_srcs=["image", series_uid, sop_uid, digest, method.digest])
+    made_of = ["image", series_uid, sop_uid, digest, method.digest, __version__]
+    return generate_uid(entropy_srcs=made_of)
 
 
 def derived(
@@ -103,17 +104,25 @@ def restored(source: StoredSlice, hu: NDArray[np.float64]) -> NDArray[np.int32]:
 def _read(path: Path) -> Dataset:
     """Read a whole header, parsed: what cannot be parsed is left out, as nobody can tell of it."""
     read = dcmread(path, force=True)
-    image = Dataset()
-    for tag in read.keys():  # noqa: SIM118  # an element that cannot be parsed raises
-        if _is_old(tag):
-            continue
-        with suppress(Exception):
-            element = read[tag]
-            for item in element.value if element.VR == "SQ" else ():
-                for _ in item.iterall():
-                    pass
-            image.add(element)
+    for tag in [tag for tag in read.keys() if _is_old(tag)]:  # noqa: SIM118  # as below
+        del read[tag]
+    image = _parsed(read)
+    if read.original_encoding[1] is False and "VOILUTSequence" in image:
+        del image.VOILUTSequence  # big endian: pydicom leaves the order of its words
     image.remove_private_tags()
+    return image
+
+
+def _parsed(source: Dataset) -> Dataset:
+    """Copy what can be parsed, at any depth."""
+    image = Dataset()
+    for tag in source.keys():  # noqa: SIM118  # an element that cannot be parsed raises
+        with suppress(Exception):
+            element = source[tag]
+            if element.VR == "SQ":
+                image.add_new(tag, "SQ", Sequence([_parsed(item) for item in element.value]))
+            else:
+                image.add(element)
     return image
 
 
@@ -145,7 +154,9 @@ def _name(image: Dataset, method: Method, sop_uid: str) -> None:
     image.ImageType = ["DERIVED", "SECONDARY", *(kind[2:] or ["AXIAL"])]
     image.DerivationDescription = method.description
     image.DerivationCodeSequence = _code("113087", "Smoothing")
-    before = str(image.get("SeriesDescription") or "")
+    before = image.get("SeriesDescription") or ""
+    # A backslash in it parts values, which the standard does not have here, and scanners write.
+    before = before if isinstance(before, str) else "/".join(map(str, before))
     title = f"Denoised, {NOT_FOR_DIAGNOSIS.lower()}"
     image.SeriesDescription = f"{title}: {before}"[:LONGEST_DESCRIPTION] if before else title
     number = whole(image, "SeriesNumber")
@@ -160,7 +171,7 @@ def _name(image: Dataset, method: Method, sop_uid: str) -> None:
 def _equipment(method: Method) -> Dataset:
     item = Dataset()
     item.PurposeOfReferenceCodeSequence = _code("109103", "Modifying Equipment")
-    item.Manufacturer = item.ManufacturerModelName = "denoisebench"
+    item.Manufacturer = item.ManufacturerModelName = MAKER
     item.SoftwareVersions = __version__
     item.ContributionDescription = method.description
     return item

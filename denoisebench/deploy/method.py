@@ -100,7 +100,8 @@ class Method:
         device = torch.device(self.device)
         opened = self.opened
         if opened.recipe is not None:
-            return denoisers.network(opened.generator(device), opened.multiple, tile=self.tile)
+            network = opened.generator(device)
+            return denoisers.network(network, opened.multiple, tile=self.tile, fixed=True)
         from denoisebench.scoring.evaluate import filled
 
         part, sigma = filled(opened.part, opened.task), self.window.sigma

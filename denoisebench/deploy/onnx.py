@@ -1,12 +1,7 @@
-"""A trained run as an ONNX model of slices of any size, held against torch before it is kept.
-
-What stands around the generator when a slice is denoised is part of the graph: reflection to the
-generator's multiple and, if wanted, the way from HU and back.
-"""
+"""A trained run as an ONNX model of slices of any size, held against torch before it is kept."""
 
 import json
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,7 +18,7 @@ from torch.nn import Module
 from denoisebench import __version__
 from denoisebench.data.phantom import draw
 from denoisebench.data.scan import digest_of
-from denoisebench.deploy.window import FAR
+from denoisebench.deploy.graph import AnySize, InHU
 from denoisebench.errors import Unavailable
 from denoisebench.scoring.opened import Opened
 from denoisebench.task import Task
@@ -37,62 +32,9 @@ OPSET = 18
 """What torch's exporter writes without converting; onnxruntime reads it since 1.14."""
 
 ALLOWED = 1e-4  # of a difference to torch, in [-1, 1]
-BEYOND = FAR[1]  # deviations of the noise; what lies further beyond the window is not noise
 CT = (512, 512)  # pixels; of the slices that are compared, with two of about SIDE
 SIDE = 128
 USE = "research; not for diagnosis"
-
-
-class AnySize(Module):
-    """A generator that reflects what it is given to its multiple, and cuts the answer back."""
-
-    def __init__(self, generator: Module, multiple: int) -> None:
-        super().__init__()
-        self.generator, self.multiple = generator, multiple
-
-    def forward(self, noisy: Tensor) -> Tensor:
-        """Denoise (B, 1, H, W) in [-1, 1]."""
-        height, width = noisy.shape[-2:]
-        image = noisy
-        if self.multiple > 1:
-            for axis in (-2, -1):
-                image = reflected(image, axis, self.multiple)
-        output: Tensor = self.generator(image)
-        return output[..., :height, :width]
-
-
-class InHU(Module):
-    """A denoiser of [-1, 1] for slices in HU.
-
-    Inside the task's window, and so far beyond it as noise may reach, HU are mapped linearly: to
-    clip them would move the mean of what lies near an end. What lies further is no noise: it is
-    shown as the end of the window, as in training, and comes out as it went in.
-    """
-
-    def __init__(self, denoiser: Callable[[Tensor], Tensor], task: Task) -> None:
-        super().__init__()
-        self.denoiser, self.task = denoiser, task
-
-    def forward(self, noisy: Tensor) -> Tensor:
-        """Denoise (B, 1, H, W) HU."""
-        low, scale = self.task.window_hu[0], self.task.grey_per_hu
-        grey = (noisy - low) * scale
-        inside = grey.clamp(0.0, PEAK)
-        far = (grey - inside).abs() > BEYOND * self.task.sigma
-        shown = inside if self.task.noise.eight_bit else torch.where(far, inside, grey)
-        output = from_network(self.denoiser(to_network(shown)))
-        return torch.where(far, noisy, output / scale + low)
-
-
-def reflected(image: Tensor, axis: int, multiple: int) -> Tensor:
-    """Reflect an axis at its end until its length is a multiple; see `training.inference.reflect`.
-
-    The same pixels, but by their places, which a graph can reckon for a length not known yet.
-    """
-    length = image.shape[axis]
-    period = 2 * torch.arange(length)[-1]  # a tensor: torch exports no remainder by a size
-    places = torch.arange((length + multiple - 1) // multiple * multiple) % period
-    return image.index_select(axis, torch.minimum(places, period - places))
 
 
 @dataclass(frozen=True)

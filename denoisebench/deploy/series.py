@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.uid import CTImageStorage
 
 from denoisebench.data.intake import dicom
 from denoisebench.data.intake.dicom import NotCT, StoredSlice
@@ -40,6 +41,11 @@ class File:
     sop_uid: str = field(repr=False)
     position_mm: float | None
     objections: tuple[str, ...]
+
+    def digest(self) -> str:
+        """SHA-256 of the file, in hex."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -113,16 +119,21 @@ def find_series(
         paths, aside = walk(given)
     found: dict[str, list[File]] = {}
     unread: dict[str, list[SetAside]] = {}
-    seen: set[tuple[str, str]] = set()
+    seen: dict[tuple[str, str], File] = {}
     for number, path in enumerate(paths):
         file = _examined(folder, path)
         if isinstance(file, SetAside):
             aside.append(file)
             unread.setdefault(dicom.identity(folder / path)[1], []).append(file)
-        elif (file.series_uid, file.sop_uid) in seen:
-            aside.append(SetAside(file.name, "its SOP Instance UID is that of another file"))
+        elif first := seen.get((file.series_uid, file.sop_uid)):
+            same = "its SOP Instance UID is that of another file"
+            if _copies(first, file):
+                aside.append(SetAside(file.name, same))
+            else:
+                aside.append(SetAside(file.name, f"{same}, which holds another slice"))
+                unread.setdefault(file.series_uid, []).append(aside[-1])
         else:
-            seen.add((file.series_uid, file.sop_uid))
+            seen[file.series_uid, file.sop_uid] = file
             found.setdefault(file.series_uid, []).append(file)
         progress(number + 1, len(paths))
     unread.pop("", None)
@@ -199,7 +210,18 @@ def _examined(folder: Path, path: str) -> File | SetAside:
     if not (series and image and value(header, "SOPClassUID")):
         reason = "no UIDs, as before DICOM: what is derived of it could not say of what"
         return SetAside(shown(path), reason)
+    if value(header, "SOPClassUID") != CTImageStorage:
+        reason = "an Enhanced CT, whose frames say more than what is derived of it; save CT Images"
+        return SetAside(shown(path), reason)
     return File(folder / path, shown(path), series, image, frame.position_mm, tuple(objections))
+
+
+def _copies(one: File, other: File) -> bool:
+    """Tell whether two files hold one slice, whatever else their headers say."""
+    try:
+        return one.position_mm == other.position_mm and read(one).digest == read(other).digest
+    except UsageError:  # which cannot be decoded
+        return False
 
 
 def _ordered(files: Iterable[File]) -> tuple[File, ...]:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from denoisebench import atomic
 from denoisebench.data.intake import nifti
+from denoisebench.data.intake.header import DENOISED
 from denoisebench.data.intake.nifti import NotCT, StoredVolume
-from denoisebench.deploy.denoise import Change, refuse_taken
+from denoisebench.deploy.denoise import Change, make_place, refuse_taken
 from denoisebench.deploy.method import NOT_FOR_DIAGNOSIS, Method
 from denoisebench.errors import UsageError
 
@@ -111,6 +112,7 @@ def denoise_volume(
         Unavailable: it cannot be written, or memory does not suffice.
     """
     refuse_taken(output)
+    make_place(output)
     voxels, change = volume.voxels.copy(order="F"), Change()
     for result in method.denoised(planes(volume, voxels)):
         plane = result.source
@@ -119,12 +121,11 @@ def denoise_volume(
         written = Plane(plane.becomes, plane.becomes, plane.slope, plane.intercept)
         change.add(plane.hu[measured], written.hu[measured])
         advance()
-    with atomic.told(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
     content = _described(volume.head) + voxels.tobytes(order="F")
     with atomic.replacing(output) as file:
         # mtime 0: the same volume gives the same bytes
-        file.write(gzip.compress(content, 6, mtime=0) if output.suffix == ".gz" else content)
+        packed = output.suffix.lower() == ".gz"
+        file.write(gzip.compress(content, 6, mtime=0) if packed else content)
     return change
 
 
@@ -132,5 +133,5 @@ def _described(head: bytes) -> bytes:
     """Say in the header what it is now."""
     size = int.from_bytes(head[:4], "little")
     start = DESCRIPTION[size if size in DESCRIPTION else int.from_bytes(head[:4], "big")]
-    text = f"denoised by denoisebench; {NOT_FOR_DIAGNOSIS.lower()}".encode()
+    text = f"{DENOISED}; {NOT_FOR_DIAGNOSIS.lower()}".encode()
     return head[:start] + text.ljust(DESCRIPTION_BYTES, b"\0") + head[start + DESCRIPTION_BYTES :]

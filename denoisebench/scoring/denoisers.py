@@ -85,15 +85,17 @@ class Network:
         return self.inference.note
 
 
-def network(generator: "Module", multiple: int, *, tile: int | None = None) -> Network:
+def network(
+    generator: "Module", multiple: int, *, tile: int | None = None, fixed: bool = False
+) -> Network:
     """Denoise with a trained generator.
 
     Args:
-        generator, multiple, tile: see `training.inference.Inference`.
+        generator, multiple, tile, fixed: see `training.inference.Inference`.
     """
     from denoisebench.training.inference import Inference
 
-    return Network(Inference(generator, multiple, tile=tile))
+    return Network(Inference(generator, multiple, tile=tile, fixed=fixed))
 
 
 def batches(

@@ -16,6 +16,7 @@ from denoisebench.bounded import refuse_bomb
 from denoisebench.errors import UsageError
 
 BEST = "best.pt"
+NEXT_BEST = "best.next.pt"
 DESCRIPTION = "data.pkl"
 DESCRIPTION_AT_MOST = 2 << 20
 """Bytes of a checkpoint that say which tensors it has; 4,000 of them take 1,000,000."""
@@ -88,7 +89,9 @@ def checked(state: dict[str, Any]) -> dict[str, Any]:
 class Best(BaseModel):
     """Weights where they did best on validation slices, in a file of their own.
 
-    A second copy of a large network would be felt in memory, and in each checkpoint.
+    A second copy of a large network would be felt in memory, and in each checkpoint. New ones
+    wait in a second file until a checkpoint has reached their step: a training that resumes from an
+    earlier one may never come by them again.
     """
 
     step: int = Field(ge=0, lt=2**63)
@@ -102,11 +105,31 @@ class Best(BaseModel):
         Raises:
             UsageError: the file is damaged or not one of ours.
         """
-        path = folder / BEST
+        return cls._read(folder / BEST)
+
+    @classmethod
+    def _read(cls, path: Path) -> "Best | None":
         if not path.exists():
             return None
         with fitting(path):
             return cls.model_validate(load(path, torch.device("cpu")), strict=True)
+
+    @classmethod
+    def settle(cls, folder: Path, step: int) -> None:
+        """Forget best weights of steps after `step`, from which a training is resumed."""
+        for path in (folder / NEXT_BEST, folder / BEST):
+            found = cls._read(path)
+            if found and found.step > step:
+                path.unlink()
+        accept_best(folder)
+
+
+def accept_best(folder: Path) -> None:
+    """Let new best weights stand, now that a checkpoint has reached their step."""
+    if (folder / NEXT_BEST).exists():
+        with atomic.told(folder / BEST):
+            (folder / NEXT_BEST).replace(folder / BEST)
+            atomic.flush(folder)
 
 
 class _Plain(BaseModel):

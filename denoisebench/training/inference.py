@@ -55,18 +55,22 @@ class Inference:
     fit; so is a slice longer than `tile`, where that is given. Memory then depends on the tile, not
     on the slice. A network that looks further than a quarter of the overlap (a U-Net to its depths,
     any InstanceNorm or GroupNorm) sees less of the slice in a tile, and its output is another;
-    `note` says so.
+    `note` says so. Where outputs must not depend on a machine's memory, tiles are `fixed`.
     """
 
-    def __init__(self, generator: Module, multiple: int, *, tile: int | None = None) -> None:
+    def __init__(
+        self, generator: Module, multiple: int, *, tile: int | None = None, fixed: bool = False
+    ) -> None:
         """Take what `denoise` takes.
 
         Args:
             tile: longest side that is denoised as a whole; rounded up to what tiles need.
+            fixed: whether to raise Unavailable where a slice or tile does not fit.
         """
         self.generator, self.multiple = generator, multiple
         self.device = next(generator.parameters()).device
         self.tile = tile and max(rounded_up(tile, multiple), self._smallest)
+        self.fixed = fixed
         self._at_once = PIXELS_AT_ONCE  # pixels
         self._tiles: dict[tuple[int, ...], int] = {}
 
@@ -131,7 +135,7 @@ class Inference:
             while tile > self._smallest and not memory_suffices(
                 self.generator, (1, 1, min(tile, height), min(tile, width))
             ):
-                tile = self._half(tile)
+                tile = self._smaller(tile)
         return tile
 
     def _take_less(self, shape: tuple[int, ...], slices: int) -> None:
@@ -141,14 +145,19 @@ class Inference:
         if slices > 1:
             self._at_once = slices // 2 * shape[0] * shape[1]
         elif self._tiles[shape] > self._smallest:
-            self._tiles[shape] = self._half(self._tiles[shape])
+            self._tiles[shape] = self._smaller(self._tiles[shape])
         else:
             raise Unavailable(
                 f"{self.device} has not the memory for a tile of {self._tiles[shape]} pixels"
             )
 
-    def _half(self, tile: int) -> int:
-        return max(rounded_up(tile // 2, self.multiple), self._smallest)
+    def _smaller(self, tile: int) -> int:
+        half = max(rounded_up(tile // 2, self.multiple), self._smallest)
+        if self.fixed:
+            raise Unavailable(
+                f"{self.device} has not the memory for {tile} pixels a side; give --tile {half}"
+            )
+        return half
 
     @property
     def _smallest(self) -> int:
@@ -222,9 +231,12 @@ def rounded_up(length: int, multiple: int) -> int:
 def reflect(image: Tensor, multiple: int) -> Tensor:
     """Reflect (B, 1, H, W) at the bottom and right until both sides are multiples.
 
-    A side is mirrored as often as it takes: a 100-pixel slice can become 256.
+    A side is mirrored as often as it takes: a 100-pixel slice can become 256. One of a single pixel
+    is repeated.
     """
     for axis in (-1, -2):
+        if image.shape[axis] == 1 and multiple > 1:
+            image = image.repeat_interleave(multiple, axis)
         while missing := -image.shape[axis] % multiple:
             more = min(missing, image.shape[axis] - 1)
             image = pad(image, (0, more, 0, 0) if axis == -1 else (0, 0, 0, more), mode="reflect")

@@ -139,20 +139,24 @@ def train(
             sums.copy_(state.pop("sums"))
         if world.writes:
             log.cut(folder / "log.jsonl", state["step"])
+            checkpoint.Best.settle(folder, state["step"])
     elif world.writes:
-        (folder / checkpoint.BEST).unlink(missing_ok=True)
+        for name in (checkpoint.BEST, checkpoint.NEXT_BEST):
+            (folder / name).unlink(missing_ok=True)
 
     names = [*objective.weights, *(["critic"] if critic else [])]
     step: int = state["step"]
     began = time.monotonic() - state["seconds"]
     reported, reported_seconds = state["reported"], state["reported_seconds"]
     health, peak_before = state["health"], state["peak_memory"] or 0
-    kept_best = checkpoint.Best.read(folder)
+    kept_best = checkpoint.Best.read(folder) if world.writes else None
     best_psnr = kept_best.psnr if kept_best else -math.inf
     del kept_best
     saved_seconds, save_every = state["seconds"], CHECKPOINT_SECONDS
     validated = math.floor(VALIDATIONS * _progress(recipe, step, saved_seconds))
-    begun = critic is not None and _gan_begun(recipe, _progress(recipe, step - 1, saved_seconds))
+    before = _progress(recipe, step - 1, saved_seconds)
+    begun = critic is not None and _gan_begun(recipe, before)
+    rate = _learning_rate(recipe, max(before, 0.0))
     generator.train()
     player = world.shared(generator, device)
     play = Fast(player, speedup, note)
@@ -170,8 +174,9 @@ def train(
 
         # ---- Report ------------------------------------------------------------------------
         due = finished or interrupted or seconds - reported_seconds >= 5
+        joining = critic is not None and not begun and _gan_begun(recipe, progress)
         validating = finished or math.floor(VALIDATIONS * progress) > validated
-        if step > reported and (due or validating):
+        if step > reported and (due or joining or validating):
             means = (world.mean(sums) / (step - reported)).tolist()  # waits for the device
             _raise_if_not_finite(zip(names, means, strict=True), step)
             psnr = None
@@ -187,10 +192,9 @@ def train(
                     best_psnr = psnr
                     if world.writes:
                         found = {"step": step, "psnr": psnr, "weights": averaged.state_dict()}
-                        checkpoint.save(folder / checkpoint.BEST, found)
+                        checkpoint.save(folder / checkpoint.NEXT_BEST, found)
             validated = math.floor(VALIDATIONS * progress)
             speed = (step - reported) * recipe.batch / max(seconds - reported_seconds, 1e-9)
-            rate = _learning_rate(recipe, progress)
             losses = dict(zip(names, means, strict=True))
             if critic and not begun:
                 losses = {name: losses[name] for name in objective.alone}
@@ -222,6 +226,7 @@ def train(
             _raise_if_not_finite(checkpoint.totals(state), step)
             if world.writes:
                 checkpoint.save(folder / "checkpoint.pt", state)
+                checkpoint.accept_best(folder)
             saved_seconds, took = world.decided(time.monotonic() - began, time.monotonic() - asked)
             save_every = max(CHECKPOINT_SECONDS, took / CHECKPOINT_SHARE)
         if finished or interrupted:
@@ -234,9 +239,10 @@ def train(
         shares = [each.chunk(parts) for each in batches[step]]
         seed = noise_seed(recipe.seed, step) + parts * world.rank
         _forget_gradients(playing, judging)
+        rate = _learning_rate(recipe, progress)
         for optimiser in optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = _learning_rate(recipe, progress)
+                group["lr"] = rate
         reals: list[Tensor | None] = [None] * parts
         output = None
 

@@ -1,12 +1,14 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from denoisebench.board import render
 from denoisebench.board.board import Entry, boards, collect
-from denoisebench.scoring.result import MetricResult, Result, write_scores
+from denoisebench.board.render.values import as_csv, as_rows
+from denoisebench.scoring.result import MetricResult, Result, Verification, write_scores
 
 
 def metric(mean, **changes) -> MetricResult:
@@ -122,3 +124,41 @@ def test_what_cannot_be_read_is_named_and_the_rest_stands(tmp_path):
     assert [entry.folder for entry in found] == ["good"]
     assert len(problems) == 1
     assert "bad" in problems[0]
+
+
+FORGED = {
+    "rank": 1, "ranks": [1, 1], "versus": {"bm3d": {"mean": 9.0}}, "run": "mine", "runs": ["mine"],
+    "spread": {"psnr": 0.0}, "apart": "best", "twin_by_seed": [9.0], "board": 7,
+    "verification": {"passed": True}, "audit": {"invented": 0}, "physics": {},
+}  # fmt: skip
+
+
+def test_what_a_result_calls_itself_is_not_what_the_board_found():
+    honest, forged = result("a"), result("b", 20, **FORGED)
+    (found,) = boards([Entry("a", honest), Entry("b", forged, submitted=True)])
+    row = next(row for row in as_rows([found]) if row["method"] == "b")
+    assert (row["rank"], row["ranks"], row["versus"], row["run"]) == (None, None, {}, "b")
+    assert row["board"] == 1
+    assert not row.keys() & {"runs", "spread", "apart", "twin_by_seed", "verification", "audit"}
+
+
+def test_a_row_that_nobody_measured_is_no_ruler_for_others():
+    """Neither by one more slice nor by the order of its metrics."""
+    metrics = {"psnr": metric(30.0), "lpips": metric(0.2, better="lower", unit="")}
+    sent = dict(reversed(metrics.items()))
+    honest = Entry("z", result("a", metrics=metrics))
+    (found,) = boards([Entry("0", result("b", metrics=sent, n_slices=5), submitted=True), honest])
+    assert found.ranked_by == "psnr"
+    assert [(row.rank, row.result.method) for row in found.rows] == [(1, "a"), (None, "b")]
+    measured = Verification(recipe="b", metric="psnr", reported=30, measured=30, passed=True)
+    more = Entry("0", result("b", metrics=metrics, n_slices=5), (), measured, submitted=True)
+    (found,) = boards([more, honest])
+    assert [(row.rank, row.result.status) for row in found.rows] == [(1, "done"), (None, "partial")]
+
+
+def test_numbers_in_a_list_are_cells_of_numbers():
+    """Else what begins with a minus is written as text, so that no spreadsheet runs it."""
+    (found,) = board(result("a"))
+    found = replace(found, rows=(replace(found.rows[0], twin_by_seed=(-0.33, 0.41)),))
+    (row,) = csv.DictReader(io.StringIO(as_csv([found])))
+    assert (row["twin_by_seed.0"], row["twin_by_seed.1"]) == ("-0.33", "0.41")

@@ -151,3 +151,54 @@ def test_pixels_that_are_no_numbers_end_it(write_series, noisy, denoise, tmp_pat
     with pytest.raises(Unavailable, match="not finite"):
         denoise_series(found, Broken(**fields), tmp_path / "out")
     assert not list((tmp_path / "out.unfinished").glob("*.dcm"))
+
+
+def test_a_place_that_no_folder_can_take_is_refused_before_any_work(
+    write_series, noisy, denoise, tmp_path, monkeypatch
+):
+    write_series(tmp_path / "in", noisy[:1])
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    monkeypatch.chdir(tmp_path / "empty")
+    for place in ("link", "empty"):
+        with pytest.raises(UsageError, match="cannot be replaced; name a folder in it"):
+            denoise(output=place)
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "disk")
+    (tmp_path / "disk").mkdir()
+    with pytest.raises(UsageError, match=r"name a folder in it, such as .*disk/denoised"):
+        denoise(output="disk")
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+def test_several_series_leave_nothing_of_another_method(write_series, noisy, denoise, tmp_path):
+    write_series(tmp_path / "in", noisy[:2], series="1.2.3.1")
+    write_series(tmp_path / "in", noisy[2:], series="1.2.3.2")
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        denoise("blur(width=2.0)", advance=stop)
+    made = denoise()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {uid for uid, _ in made}
+
+
+def test_a_header_that_was_put_right_is_written_anew(write_series, noisy, denoise, tmp_path):
+    """Else the first slices of one series would be of another patient than the rest."""
+    paths = write_series(tmp_path / "in", noisy)
+    seen: list[int] = []
+
+    def stop() -> None:
+        seen.append(1)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        denoise(advance=stop)
+    for path in paths:
+        image = dcmread(path)
+        image.PatientID = "P2"
+        image.save_as(path)
+    ((_, change),) = denoise()
+    assert change.resumed == 0
+    assert {dcmread(path).PatientID for path in (tmp_path / "out").iterdir()} == {"P2"}

@@ -18,6 +18,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from denoisebench.data.intake import dicom
+from denoisebench.data.intake.dicom import NotCT
 from denoisebench.deploy.denoise import denoise_file, denoise_series
 from denoisebench.deploy.derived import new_series_uid
 from denoisebench.deploy.series import find_series, read
@@ -267,3 +269,34 @@ def test_a_file_is_written_whole_or_not_at_all(derive, tmp_path):
     derive()
     assert [path.name for path in tmp_path.glob("out*")] == ["out.dcm"]
     assert dcmread(BytesIO((tmp_path / "out.dcm").read_bytes())).pixel_array.shape == (256, 256)
+
+
+def test_a_description_of_several_values_stands_as_one(derive):
+    _, after = derive(SeriesDescription="Abd\\Pelvis")
+    assert after.SeriesDescription == "Denoised, not for diagnosis: Abd/Pelvis"
+
+
+def test_one_bad_number_in_a_sequence_costs_that_number_alone(
+    write_series, noisy, method, tmp_path
+):
+    (path,) = write_series(tmp_path / "in", noisy[:1])
+    image, item, inner = dcmread(path), Dataset(), Dataset()
+    inner.PregnancyStatus, inner.FilterType = 4, "FLAT"
+    item.ScheduledProtocolCodeSequence, item.RequestedProcedureID = Sequence([inner]), "R1"
+    image.RequestAttributesSequence = Sequence([item])
+    image.save_as(path)
+    # two bytes, said to be a number of four
+    path.write_bytes(path.read_bytes().replace(b"\xc0\x21US\2\0", b"\xc0\x21UL\2\0"))
+    ((one,), _) = find_series(path)
+    denoise_file(read(one.files[0]), method(), tmp_path / "out.dcm")
+    (item,) = dcmread(tmp_path / "out.dcm").RequestAttributesSequence
+    assert item.RequestedProcedureID == "R1"
+    assert [element.keyword for element in item.ScheduledProtocolCodeSequence[0]] == ["FilterType"]
+
+
+def test_what_was_denoised_is_no_reference(derive, tmp_path):
+    derive()
+    with pytest.raises(NotCT, match="denoised by denoisebench"):
+        dicom.read(tmp_path / "out.dcm")
+    ((one,), _) = find_series(tmp_path / "out.dcm")
+    assert one.objections == ("denoised by denoisebench: not a clean reference",)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from denoisebench.deploy.series import choose, find_series, read
 from denoisebench.errors import UsageError
@@ -110,3 +111,24 @@ def test_values_that_cannot_be_hu_are_refused(write_series, tmp_path):
     ((one,), _) = find_series(path)
     with pytest.raises(UsageError, match="cannot be HU"):
         read(one.files[0])
+
+
+def test_slices_that_share_a_uid_are_no_copies_and_leave_a_hole(
+    write_series, noisy, chosen, tmp_path
+):
+    paths = write_series(tmp_path / "in", noisy)
+    first, other = dcmread(paths[0]), dcmread(paths[1])
+    other.SOPInstanceUID = first.SOPInstanceUID
+    other.save_as(paths[1])
+    with pytest.raises(UsageError, match=r"that of another file, which holds another slice.*hole"):
+        chosen()
+    first.StudyDescription = "sent again"
+    first.save_as(paths[1])
+    ((one,), _) = chosen()  # what differs is no part of the slice
+    assert len(one.files) == 2
+
+
+def test_an_enhanced_ct_of_one_frame_is_refused(write_series, noisy, chosen, tmp_path):
+    write_series(tmp_path / "in", noisy[:1], SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1")
+    with pytest.raises(UsageError, match="an Enhanced CT"):
+        chosen(anyway=True)

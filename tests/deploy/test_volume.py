@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from denoisebench.data.intake import nifti
 from denoisebench.deploy.volume import denoise_volume, is_volume, read_volume
 from denoisebench.errors import UsageError
 
@@ -142,3 +143,25 @@ def test_what_is_there_is_never_touched(save, method, tmp_path):
 def test_volumes_are_told_by_their_names():
     assert is_volume(Path("A.NII.GZ"))
     assert not is_volume(Path("nii.dcm"))
+
+
+def test_a_name_in_capitals_is_packed_as_it_says(save, method, tmp_path):
+    volume, _ = read_volume(save())
+    denoise_volume(volume, method(), tmp_path / "OUT.NII.GZ")
+    assert nib.load(tmp_path / "OUT.NII.GZ").shape == nib.load(tmp_path / "in.nii").shape
+
+
+def test_what_cannot_be_written_is_told_before_a_plane_is_denoised(save, method, tmp_path):
+    volume, _ = read_volume(save())
+    (tmp_path / "out.nii").mkdir()
+    (tmp_path / "file").write_text("")
+    for place in ("out.nii", "file/out.nii"):
+        with pytest.raises(UsageError):
+            denoise_volume(volume, method(), tmp_path / place, lambda: pytest.fail("too late"))
+
+
+def test_what_was_denoised_is_no_reference(save, method, tmp_path):
+    volume, _ = read_volume(save())
+    denoise_volume(volume, method(), tmp_path / "out.nii")
+    with pytest.raises(nifti.NotCT, match="denoised by denoisebench"):
+        nifti.read(tmp_path / "out.nii")

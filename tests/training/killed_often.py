@@ -34,7 +34,7 @@ def break_resuming(what: str) -> None:
 
     def load(path: Path, device: torch.device) -> dict:
         state = really(path, device)
-        if path.name == checkpoint.BEST:
+        if path.name in (checkpoint.BEST, checkpoint.NEXT_BEST):
             return state
         if what == "optimiser":
             for optimiser in state["optimisers"]:

@@ -113,3 +113,12 @@ def test_a_recipe_without_it_keeps_its_hash(catalogue, dataset):
     assert with_it.hash != without.hash
     assert with_it.twin == without.twin
     assert "gan_after" not in without.model_dump(exclude_none=True)
+
+
+def test_what_is_logged_of_the_gan_is_of_its_own_steps(catalogue, trained):
+    """It joins at step 15 of 40, between two validations."""
+    _, told = trained(plan(catalogue, **GAN | {"steps": 40}, gan_after=0.37), "late")
+    assert 15 in [record.step for record in told]
+    joined = next(record for record in told if record.step > 15)
+    # A critic that knows nothing yet: ln 2 for either side of the logistic loss.
+    assert joined.losses["cgan"] == pytest.approx(0.69, abs=0.1)

@@ -259,3 +259,19 @@ def test_a_slice_of_any_sides_is_reflected_to_the_multiple_and_cut_back(shape):
     network, (noisy,) = Small(Near(), 10**9), slices(1, *shape)
     assert denoise(network, noisy, 16).shape == shape
     assert all(side % 16 == 0 for side in network.asked[0][2:])
+
+
+def test_where_tiles_are_fixed_memory_that_ends_is_told(monkeypatch):
+    """Pixels that depend on a machine's memory would stand under one UID."""
+    network, (large,) = Small(Near(), 200 * 200), slices(1, 400, 300)
+    running = Inference(network, 4, fixed=True)
+    with pytest.raises(Unavailable, match="not the memory for 400 pixels a side; give --tile 200"):
+        running([large])
+    monkeypatch.setattr(inference, "memory_suffices", lambda network, shape: False)
+    with pytest.raises(Unavailable, match="for 600 pixels a side; give --tile 300"):
+        Inference(network, 4, tile=600, fixed=True)(slices(1, 1200, 1200))
+    assert Inference(network, 4, tile=200, fixed=True)([large])[0].shape == large.shape
+
+
+def test_a_side_of_one_pixel_is_repeated():
+    assert denoise(Near(), slices(1, 1, 40)[0], 16).shape == (1, 40)

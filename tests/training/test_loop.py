@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 import torch
@@ -196,3 +197,31 @@ def test_a_budget_in_minutes_ends_on_time_and_with_a_low_rate(catalogue, dataset
     last = log.read(tmp_path / "log.jsonl")[-1]
     assert last.progress == 1
     assert last.learning_rate < 1e-6
+
+
+def test_a_log_has_the_rate_of_the_step_that_was_done(catalogue, dataset, tmp_path):
+    recipe = recipe_for(catalogue, dataset, loss="l1", warmup=0.0, schedule="cosine")
+    train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU)
+    rates = {record.step: record.learning_rate for record in log.read(tmp_path / "log.jsonl")}
+    # Of twelve steps the last begins at 11/12 of the budget.
+    assert rates[12] == pytest.approx(1e-3 * (1 + math.cos(math.pi * 11 / 12)) / 2)
+
+
+def test_best_weights_of_a_step_that_was_never_reached_again_are_forgotten(
+    catalogue, dataset, tmp_path
+):
+    """A kill between a validation and the next checkpoint."""
+    recipe = recipe_for(catalogue, dataset, loss="l1")
+    stop = iter([False] * 6 + [True])
+    train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU, stopping=lambda: next(stop))
+    reached = checkpoint.Best.read(tmp_path)
+    assert reached.step <= 6
+    later = {"step": 9, "psnr": 99.0, "weights": {}}
+    checkpoint.save(tmp_path / checkpoint.NEXT_BEST, later)
+    trained = train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU, resume=True)
+    assert trained.best.psnr < 99
+    assert not (tmp_path / checkpoint.NEXT_BEST).exists()
+    # One that a checkpoint has reached, though the kill came before it was accepted, stands.
+    checkpoint.save(tmp_path / checkpoint.NEXT_BEST, later)
+    again = train(recipe, dataset, TASK, catalogue, tmp_path, device=CPU, resume=True)
+    assert (again.best.step, again.best.psnr) == (9, 99.0)

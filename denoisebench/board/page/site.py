@@ -158,8 +158,8 @@ def _blends(
     board: Board, kind: Callable[[Row], str], href: Callable[[Row], str]
 ) -> list[tuple[Plot | None, frame.Table]]:
     """Draw what lies between two networks, and tell it as a table; without a plot where none is."""
-    drawn = blend_plots(board, kind, href)
-    return [(drawn.get(way.title), tables.between(board, way)) for way in ways(board)]
+    tabled = [tables.between(board, way) for way in ways(board)]
+    return [*zip(blend_plots(board, kind, href), tabled, strict=True)]
 
 
 def _summary(board: Board) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from denoisebench.board.board import Board, Row
 from denoisebench.board.render.plain import plain
+from denoisebench.scoring.result import Result
 
 LONGEST = 10_000
 """Characters of a text; a spreadsheet holds 32,767."""
@@ -21,7 +22,10 @@ _FORMULA = re.compile(r"(^|;)(?=[\s\"'`]*[-=+@|%＝＋－＠])")
 
 
 def as_rows(boards: Sequence[Board]) -> list[dict[str, Any]]:
-    """Return all rows as plain values: rank, the board's number, the run's folder, the result."""
+    """Return all rows as plain values: rank, the board's number, the run's folder, the result.
+
+    Of the result, the fields that it is known to have: one more, called `rank`, would be believed.
+    """
     return [
         {
             "rank": row.rank,
@@ -31,7 +35,7 @@ def as_rows(boards: Sequence[Board]) -> list[dict[str, Any]]:
             "versus": {name: asdict(found) for name, found in row.versus.items()},
             **({"twin_by_seed": row.twin_by_seed} if row.twin_by_seed else {}),
             **_beside(row),
-            **row.result.model_dump(mode="json"),
+            **row.result.model_dump(mode="json", include=set(Result.model_fields)),
         }
         for number, board in enumerate(boards, 1)
         for row in board.rows
@@ -92,7 +96,9 @@ def cell(value: object) -> object:
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
-    for key, value in values.items():
+    for key, found in values.items():
+        measured = isinstance(found, list) and any(isinstance(one, float) for one in found)
+        value = {str(place): one for place, one in enumerate(found)} if measured else found
         if isinstance(value, dict) and value:
             flat |= _flat(value, f"{prefix}{key}.")
         else:

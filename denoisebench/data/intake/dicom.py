@@ -58,6 +58,7 @@ HEADER_TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in (
     "PixelRepresentation", "PlanarConfiguration", "PixelPaddingValue", "PixelPaddingRangeLimit",
     "RescaleIntercept", "RescaleSlope", "RescaleType", "LossyImageCompression",
     "ModalityLUTSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "ContributingEquipmentSequence",
 )]  # fmt: skip
 
 

@@ -77,6 +77,8 @@ REFORMATS = {"MPR", "REFORMATTED", "CPR", "CURVED"}
 # "Houndsfield Unit" is what one maker's workstation writes.
 HU_NAMES = {"HU", "HOUNSFIELD", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS", "HOUNSFIELDUNIT",
             "HOUNDSFIELD UNIT", "HOUNDSFIELD UNITS"}  # fmt: skip
+MAKER, DENOISED = "denoisebench", "denoised by denoisebench"
+"""What `denoise` writes into its outputs, which are no reference to measure by."""
 CONE_BEAM = ("CONE BEAM", "CONE-BEAM", "CONEBEAM", "CBCT", "ON-BOARD IMAG")
 
 Objector = Callable[[str], None]  # takes a reason
@@ -186,6 +188,10 @@ def _is_ct(header: Dataset, object_to: Objector) -> None:
     )
     if any(word in said for word in CONE_BEAM):
         object_to("cone-beam CT: its values are not calibrated HU")
+    equipment = value(header, "ContributingEquipmentSequence")
+    for item in equipment if isinstance(equipment, Sequence) else ():
+        if text(item, "Manufacturer") == MAKER.upper():
+            object_to(f"{DENOISED}: not a clean reference")
 
 
 def _words(source: Dataset, keyword: str) -> set[str]:

@@ -4,7 +4,8 @@ NIfTI says neither modality nor unit nor patient, so HU are told from the values
 fit int16, and a plane with air around or within soft tissue. Planes come out as DICOM's axial ones
 do: rows from anterior to posterior, columns from the patient's right to the left. Planes of one
 value are padding of the volume and are left out. There is no PatientID: a manifest.csv names the
-patient. Of the header, nibabel reads the fixed part; extensions and texts are never looked at.
+patient. Of the header, nibabel reads the fixed part; extensions are never looked at, and of texts
+only whether one is our own.
 """
 
 import gzip
@@ -20,7 +21,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from denoisebench.data.intake.header import LARGEST, SMALLEST, Objector, refuse
+from denoisebench.data.intake.header import DENOISED, LARGEST, SMALLEST, Objector, refuse
 from denoisebench.data.intake.raw import NotCT, Raw, refusing, regular_size
 from denoisebench.data.scan import digest_of
 
@@ -184,6 +185,8 @@ def _judged(source: BinaryIO, size: int, packed: bool, object_to: Objector = ref
         raise NotCT(f"more than {MOST_BYTES >> 30} GiB of voxels claimed")
     if claimed + offset > size * (MOST_EXPANSION if packed else 1):
         raise NotCT(f"truncated: {claimed} bytes of voxels claimed, {size} in the file")
+    if header["descrip"].item().startswith(DENOISED.encode()):
+        object_to(f"{DENOISED}: not a clean reference")
     slope, intercept = _scale(header)
     geometry = _geometry(header, shape)
     rows, columns = shape[geometry.row], shape[geometry.column]

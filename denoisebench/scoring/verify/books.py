@@ -11,7 +11,7 @@ from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.opened import Opened
 from denoisebench.scoring.result import EVALUATION_VERSION, Result, Score
 from denoisebench.scoring.statistics import estimate
-from denoisebench.training.recipe import Recipe
+from denoisebench.training.recipe import Blend, Recipe
 
 
 def refuse_other_rulers(opened: Opened, catalogue: Catalogue) -> None:
@@ -36,6 +36,17 @@ def refuse_other_rulers(opened: Opened, catalogue: Catalogue) -> None:
                 f"{opened.folder} has {has} of {part.text}, this denoisebench measures version "
                 f"{part.card.version}; score it again, or verify with the other one"
             )
+        told = (reported.unit, reported.better)
+        if told != (part.card.facts.get("unit", ""), part.card.facts["better"]):
+            raise UsageError(
+                f"{opened.folder} has {part.text} in {reported.unit or 'no unit'!r}, of which "
+                f"{reported.better} is better; that is another metric; score it again"
+            )
+    if next(iter(result.metrics)) != resolve(opened.task.metrics[0], "metric", catalogue)[0].text:
+        raise UsageError(
+            f"{opened.folder} is ranked by {next(iter(result.metrics))}, its task by "
+            f"{opened.task.metrics[0]}; score it again"
+        )
 
 
 def contradiction(
@@ -49,6 +60,16 @@ def contradiction(
     """
     if recipe is not None and (recipe.hash, recipe.method) != (result.recipe, result.method):
         return "result.json is of another recipe than recipe.toml"
+    # By these a board averages rows, compares them and draws lines between them.
+    kin: dict[str, str | Blend | None] = {"family": None, "twin": None, "blend": None}
+    if recipe is not None:
+        twin = None if recipe.blend else recipe.twin
+        kin = {"family": recipe.family, "twin": twin, "blend": recipe.blend}
+    for name, known in kin.items():
+        if getattr(result, name) != known:
+            return f"the {name} in result.json is not that of its recipe"
+    if recipe is not None and not recipe.blend and result.seeds != (recipe.seed,):
+        return "the seeds in result.json are not that of its recipe"
     slices = {one.slice: one.patient for one in scores}
     if dataset is not None:
         slices = {one.digest[:16]: one.patient for one in dataset.test}

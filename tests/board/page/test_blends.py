@@ -38,7 +38,7 @@ def board(tmp_path, make_run, make_blend):
 
 
 def draw(board):
-    (plot,) = blend_plots(board, kind, lambda row: f"runs/{row.entry.folder}.html").values()
+    (plot,) = blend_plots(board, kind, lambda row: f"runs/{row.entry.folder}.html")
     return plot
 
 
@@ -230,3 +230,18 @@ def test_a_curve_that_is_not_on_the_board_is_not_drawn(board, tmp_path):
     with pytest.raises(UsageError, match="nothing to draw"):
         save_curve(tmp_path / "curve.svg", [built], way.parents[::-1], kind)
     assert not (tmp_path / "curve.svg").exists()
+
+
+def test_two_ways_of_one_name_have_two_figures(make_run, make_blend, tmp_path):
+    """A GAN that joins late and one from the start are called alike."""
+    make_run(ENDS[0], "resunet · l1", 30.0, lpips=0.3)
+    for name, psnr, weight in (("gan-2", 29.0, 0.5), ("gan-3", 25.0, 0.25)):
+        make_run(name, "resunet · cgan + 100*l1", psnr, lpips=0.2)
+        path = make_blend((ENDS[0], name), weight, psnr + 0.4, 0.25) / "result.json"
+        path.write_text(path.read_text().replace('"resunet cgan + 100*l1"', f'"{name}"'))
+    (found,) = boards(collect(tmp_path / "runs")[0])
+    drawn = blend_plots(found, kind, lambda row: f"runs/{row.entry.folder}.html")
+    assert len(drawn) == len(ways(found)) == 2
+    for way, plot in zip(ways(found), drawn, strict=True):
+        assert f"psnr {way.points[-1].row.result.metrics['psnr'].mean:.4g}" in plot.svg
+    assert drawn[0].svg != drawn[1].svg

@@ -50,18 +50,19 @@ class Mark:
 
 def blend_plots(
     board: Board, kind: Callable[[Row], str], href: Callable[[Row], str]
-) -> dict[str, Plot]:
-    """Draw a board's ways between two networks, by their titles.
+) -> list[Plot | None]:
+    """Draw a board's ways between two networks, in their order.
 
     Args:
-        board: ways with fewer than two points that have both scores are left out.
+        board: of a way with fewer than two points that have both scores there is no plot.
         kind: of a row: "network", "gan", "baseline" or "blend".
         href: link to a row's page.
     """
-    found = {}
+    found: list[Plot | None] = []
     for number, way in enumerate(ways(board)):
         marks, context, far = _marks(board, way, kind)
         if len(marks) < 2:
+            found.append(None)
             continue
         name = f"blend{number}"
         with house_style():
@@ -70,7 +71,7 @@ def blend_plots(
                 f"{name}-{place}": _told(way, mark) for place, mark in enumerate([*marks, *context])
             }
             svg = inline(figure, name, f"{way.title}: {len(marks)} points", titles)
-        found[way.title] = Plot(way.title, svg, _caption(way, marks), tuple(far))
+        found.append(Plot(way.title, svg, _caption(way, marks), tuple(far)))
     return found
 
 

@@ -74,10 +74,11 @@ def plots(board: Board, kind: Callable[[Row], str], href: Callable[[Row], str]) 
     """
     found = []
     ranked = [row for row in board.rows if row.rank is not None and row.result.blend is None]
+    higher = any(row.result.metrics[board.ranked_by].better == "higher" for row in ranked)
     for number, axis in enumerate(_scales(board)):
         known = [_point(board, row, axis, kind(row), href(row)) for row in ranked]
         points = [point for point in known if point]
-        shown, below = _without_far_below(points)
+        shown, below = _without_far_below(points, higher)
         if len(shown) > 1:
             found.append(_draw(board, axis, f"plot{number}", shown, below))
     return tuple(found)
@@ -150,14 +151,12 @@ def _finite(value: float | None) -> bool:
     return value is not None and bool(np.isfinite(value)) and abs(value) < 1e30
 
 
-def _without_far_below(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
+def _without_far_below(points: Sequence[Point], higher: bool) -> tuple[list[Point], list[Point]]:
     """Set aside rows so bad that the others would become one dot (Tukey's far-out fence)."""
     if len(points) < 4:
         return list(points), []
     values = np.array([point.y for point in points])
     low, high = np.quantile(values, [0.25, 0.75])
-    better = points[0].row.result.metrics  # the best row comes first
-    higher = next(iter(better.values())).better == "higher"
     fence = low - 3 * (high - low) if higher else high + 3 * (high - low)
     fair = [point.y >= fence if higher else point.y <= fence for point in points]
     return (
