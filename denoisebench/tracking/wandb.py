@@ -43,7 +43,7 @@ class WeightsAndBiases:
         self._earlier = [path for path in runs if path.name != ours.name]
         with suppress(OSError):
             (ours / "logs" / "debug-core.log").unlink()  # a link into the user's own folder
-        self._may_show = recipe.data.startswith("phantom") or PREVIEW in os.environ
+        self._may_show = recipe.data.startswith("phantom") or os.environ.get(PREVIEW) == "yes"
         self._next, self._done = self._run.step, False
 
     def lines(self, records: Sequence[Record]) -> None:

@@ -129,10 +129,11 @@ def test_a_server_that_refuses_costs_a_note_and_not_the_run(bench, recipe, netwo
     assert len(logged(run_folder(bench, recipe))) == 10
 
 
-@pytest.mark.parametrize("asked", [False, True])
-def test_a_slice_of_the_data_is_given_to_wandb_only_if_asked(bench, recipe, monkeypatch, asked):
-    if asked:
-        monkeypatch.setenv("DENOISEBENCH_WANDB_PREVIEW", "yes")
+@pytest.mark.parametrize("said", [None, "no", "yes"])
+def test_a_slice_of_the_data_is_given_to_wandb_only_if_asked(bench, recipe, monkeypatch, said):
+    asked = said == "yes"
+    if said:
+        monkeypatch.setenv("DENOISEBENCH_WANDB_PREVIEW", said)
     done(bench, recipe, notes := [])
     assert notes == []
     folder = run_folder(bench, recipe)
