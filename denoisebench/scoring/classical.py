@@ -28,6 +28,7 @@ def baseline_key(bench: Bench, part: Part) -> str:
         "method": canonical([part]),
         "given": sorted(part.given),  # knobs that were not are tuned
         "source": part.card.digest,
+        "release": denoisers.release(part),
         "data": bench.dataset.digest,
         "split": bench.dataset.split_digest,
         "task": bench.task.model_dump(),
