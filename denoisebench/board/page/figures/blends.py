@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from denoisebench import atomic
 from denoisebench.board.blends import Way, metric, ways
 from denoisebench.board.board import Board, Row
-from denoisebench.board.page.figures.names import Named, place_names
+from denoisebench.board.page.figures.names import HEIGHT, WIDTH, Named, place_names
 from denoisebench.board.page.figures.plots import MARKERS, Plot
 from denoisebench.board.page.figures.svg import COLOURS, house_style, inline, light, plain
 from denoisebench.errors import UsageError
@@ -26,6 +26,7 @@ MOST_NAMES, LONGEST_NAME = 24, 28
 FAR = 4
 """Spans of the way, beyond its ends, within which other rows are shown: further ones would squeeze
 it to a dot."""
+BETTER = "↙ better"
 LARGEST = 1e30  # matplotlib takes minutes over an axis of 300 decades
 
 
@@ -182,11 +183,14 @@ def _figure(
         axes.invert_xaxis()
     if marks[0].y.better == "higher":
         axes.invert_yaxis()
-    axes.annotate("↙ better", (0, 0), (8, 8), xycoords="axes fraction", fontsize=10,
+    axes.annotate(BETTER, (0, 0), (8, 8), xycoords="axes fraction", fontsize=10,
                   textcoords="offset points", fontweight="bold")  # fmt: skip
     figure.draw_without_rendering()  # settles the layout that names are placed in
     named = [Named(mark.name, *mark.at) for mark in [*marks, *context]]
-    place_names(axes, named, most=MOST_NAMES, longest=LONGEST_NAME, joined=len(marks))
+    corner = (16 + WIDTH * len(BETTER), 12 + HEIGHT)
+    place_names(
+        axes, named, most=MOST_NAMES, longest=LONGEST_NAME, joined=len(marks), corner=corner
+    )
     return figure
 
 

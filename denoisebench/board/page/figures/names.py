@@ -28,7 +28,13 @@ class Named:
 
 
 def place_names(
-    axes: Axes, points: Sequence[Named], *, most: int, longest: int, joined: int = 0
+    axes: Axes,
+    points: Sequence[Named],
+    *,
+    most: int,
+    longest: int,
+    joined: int = 0,
+    corner: tuple[float, float] = (0.0, 0.0),
 ) -> None:
     """Write names beside points, the first ones first; what finds no room has a hover.
 
@@ -38,12 +44,14 @@ def place_names(
         most: names at most.
         longest: letters of a name.
         joined: so many of the first points have a line through them, which keeps free, too.
+        corner: width and height of the lower left corner, in points, that something else takes.
     """
     to_points = axes.transData.transform
     scale = 72 / axes.figure.dpi
     frame = np.asarray(axes.bbox.extents) * scale
     centres = [to_points((point.x, point.y)) * scale for point in points]
     taken: list[Box] = [(x - AROUND, y - AROUND, x + AROUND, y + AROUND) for x, y in centres]
+    taken.append((frame[0], frame[1], frame[0] + corner[0], frame[1] + corner[1]))
     for one, other in pairwise(centres[:joined]):
         steps = np.linspace(one, other, ON_A_LINE)
         taken += [(x - 1, y - 1, x + 1, y + 1) for x, y in steps]
