@@ -12,6 +12,7 @@ from denoisebench.cli.main import group, load
 from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.find import find
 from denoisebench.plugins.new import KINDS
+from denoisebench.task import load_task
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*(ROOT / place / "README.md" for place in (".", "registry", "benchmarks")),
@@ -66,3 +67,17 @@ def test_a_command_names_plugins_that_there_are(command):
 
 def test_commands_were_found():
     assert len(COMMANDS) > 40
+
+
+def test_a_task_on_a_page_is_one(tmp_path):
+    blocks = [
+        block
+        for page in PAGES
+        for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        if "[noise]" in block
+    ]
+    assert blocks
+    for block in blocks:
+        (tmp_path / "task.toml").write_text(block, encoding="utf-8")
+        task = load_task(str(tmp_path / "task.toml"))
+        assert task.name in block

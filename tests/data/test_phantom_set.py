@@ -76,3 +76,14 @@ def test_the_noisy_test_split_has_14_15_db():
         clean = task.to_grey(one.hu)
         errors.append(np.mean((noisy_slice(task, clean, one.digest) - clean) ** 2))
     assert 10 * np.log10(255**2 / np.mean(errors)) == pytest.approx(14.15, abs=0.05)
+
+
+def test_a_smaller_phantom_has_larger_pixels(tmp_path, monkeypatch):
+    """The same body on fewer of them: a frequency in 1/mm is that of the full size."""
+    monkeypatch.setenv("DENOISEBENCH_HOME", str(tmp_path))
+    fields = []
+    for size in (64, 128):
+        one = open_phantom(patients=4, slices=1, size=size, workers=1).train[0]
+        fields.append(one.spacing_mm[0] * size)
+    assert fields[0] == pytest.approx(fields[1])
+    assert 250 < fields[0] < 550  # mm

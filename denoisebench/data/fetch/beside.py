@@ -45,18 +45,20 @@ def citations_of(facts: Known) -> str:
     ) + "\n"  # fmt: skip
 
 
-def write_manifest(folder: Path, held: Iterable[tuple[Row, Sequence[Entry]]]) -> None:
+def write_manifest(folder: Path, facts: Known, held: Iterable[tuple[Row, Sequence[Entry]]]) -> None:
     """Write manifest.csv as `open_folder` reads it: a line for each slice that stands there.
 
     Args:
-        folder: of the data set.
+        folder, facts: of the data set.
         held: each row with what stands in its place, sorted; what was set aside is left out.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "split", "patient", "pixel_sha256"])
+    writer.writerow(["path", "split", "patient", "pixel_sha256", "licence"])
+    licence_of = {item.name: item.licence for item in facts.collections}
     for row, entries in held:
         for entry in entries:
             if not entry.set_aside:
-                writer.writerow([entry.path, row.split, row.patient, entry.pixel_sha256])
+                licence = licence_of[row.collection]
+                writer.writerow([entry.path, row.split, row.patient, entry.pixel_sha256, licence])
     write_text(folder / manifest.NAME, text.getvalue())

@@ -119,7 +119,7 @@ def _fetch(job: "Job", via: str, url: str | None) -> Fetched:
         ) from None
     held = [(row, job.ledger.standing(place(row))) for row in job.rows]
     if not missing:
-        beside.write_manifest(job.folder, held)
+        beside.write_manifest(job.folder, facts, held)
     return Fetched(
         name=facts.name,
         folder=job.folder,

@@ -44,7 +44,7 @@ def open_phantom(
     for split, patient, index in members(patients, slices):
         name = f"phantom-{patient:03d}"
         image = hu[patient * slices + index]
-        found[split].append(Slice(image, name, name, float(index), spacing_mm(patient)))
+        found[split].append(Slice(image, name, name, None, spacing_mm(patient, size)))
     default = (patients, slices, size) == (PATIENTS, SLICES, 512)
     return DataSet(
         name="phantom" if default else f"phantom-{patients}x{slices}x{size}",

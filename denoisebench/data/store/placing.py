@@ -83,6 +83,7 @@ def by_manifest(
     for one in found:
         frames[one.path].append(one)
     placed: list[tuple[str, Found]] = []
+    splits_of: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         where = f"{manifest.NAME}, line {row.line}: '{shown(row.path)}'"
         reason = refused.get(row.path)
@@ -90,10 +91,14 @@ def by_manifest(
             raise UsageError(f"{where} cannot be read: {reason}; fetch the file again")
         if reason is None:
             placed += [(row.split, one) for one in _of_row(row, frames[row.path], where)]
+            for one in frames[row.path]:
+                splits_of[one.facts.patient_id].add(row.split)
     _one_split_a_patient(placed)
     placed, aside = _without_copies(placed)
     _no_copy_in_two_splits(placed, copies)
-    return Placement(placed, aside, [])
+    torn = sum(bool(patient) and len(names) > 1 for patient, names in splits_of.items())
+    notes = [f"{torn} PatientIDs of the files stand in several splits, under other names"]
+    return Placement(placed, aside, notes if torn else [])
 
 
 def _of_row(row: manifest.Row, frames: Sequence[Found], where: str) -> list[Found]:
@@ -226,10 +231,15 @@ def _no_copy_in_two_blocks(
 ) -> tuple[list[tuple[str, Found]], list[Aside]]:
     """Take slices out of later blocks that an earlier block shows as well."""
     split_of = {id(one): name for name, one in placed}
-    original: dict[int, Found] = {}
+    groups: dict[int, list[Found]] = {}  # of each slice: all that show it, also by way of others
     for pair in copies([one for _, one in placed], [name for name, _ in placed]):
-        first, second = sorted(pair, key=lambda one: SPLITS.index(split_of[id(one)]))
-        original[id(second)] = first
+        group = [each for one in pair for each in groups.get(id(one), [one])]
+        groups |= {id(each): group for each in group}
+    original: dict[int, Found] = {}
+    for name, one in placed:
+        first = min(groups.get(id(one), [one]), key=lambda one: SPLITS.index(split_of[id(one)]))
+        if split_of[id(first)] != name:
+            original[id(one)] = first
     kept = [(name, one) for name, one in placed if id(one) not in original]
     aside = [
         one.aside("shows the same slice as", original[id(one)])

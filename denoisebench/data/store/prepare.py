@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ from denoisebench.home import home
 from denoisebench.lock import alone
 
 Waiting = Callable[[str], None]
-RULES = 1  # raised when a reader or a rule of placing changes what comes out
+RULES = 2  # raised when a reader or a rule of placing changes what comes out
 UNFINISHED, OLD = ".unfinished", ".old"  # after the name: on its way in, and out
 LEAST_SHARDS, LEAST_FILES, MOST_FILES = 64, 16, 4096  # enough shards for all cores; files in one
 
@@ -74,12 +75,23 @@ def prepared_home() -> Path:
 
 
 def find_prepared(name: str) -> Path | None:
-    """Return the prepared data in the cache that boards call by this name, if there is any."""
+    """Return the prepared data in the cache that boards call by this name, if there is any.
+
+    Raises:
+        UsageError: there are several, of the same pixels in other splits.
+    """
+    found: dict[str, Path] = {}
     for place in in_cache():
         with contextlib.suppress(UsageError):
-            if layout.read_record(place).name == name:
-                return place
-    return None
+            record = layout.read_record(place)
+            if record.name == name:
+                found.setdefault(record.split_digest, place)
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} prepared data are called {name!r}, the same pixels in other splits; "
+            "give --data the folder that it was prepared from"
+        )
+    return next(iter(found.values()), None)
 
 
 def in_cache() -> list[Path]:
@@ -188,7 +200,8 @@ def _look(folder: Path) -> _Source:
         unlisted = _unlisted(folder, walked, set(paths))
     else:
         paths = walked
-    listing = hashlib.sha256(f"{RULES}".encode())
+    able = find_spec("nibabel") is not None  # else volumes are set aside
+    listing = hashlib.sha256(f"{RULES} {able}".encode())
     for path in paths:
         with contextlib.suppress(OSError):
             status = os.stat(folder / path)

@@ -37,6 +37,8 @@ def test_a_fetched_folder_is_a_data_set_with_terms_beside_it(kind, request):
     data = open_folder(small.folder, workers=0)
     assert [len(data.slices(split)) for split in ("train", "val", "test")] == [total // 3] * 3
     assert data.set_aside == ()
+    lines = (small.folder / "manifest.csv").read_text().splitlines()
+    assert all(line.endswith(",CC BY 3.0") for line in lines[1:])
     terms = (small.folder / "LICENCES.md").read_text()
     assert "https://creativecommons.org/licenses/by/3.0/" in terms
     assert "https://doi.org/10.7937/some" in terms

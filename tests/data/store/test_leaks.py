@@ -2,13 +2,14 @@
 
 import shutil
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from denoisebench.data.dataset import SPLITS, DataSet
 from denoisebench.data.intake.dicom import read
 from denoisebench.data.phantom import draw
+from denoisebench.data.store import placing
 from denoisebench.data.store import prepare as room
 from denoisebench.data.store.prepare import prepare
 from denoisebench.errors import UsageError
@@ -98,3 +99,13 @@ def test_twenty_leaks_in_real_ct_go_where_their_originals_are(
     data = prepare(folder, tmp_path / "out")
     assert escaped(data, planted) == set()
     assert "20 PatientIDs share slices with another: taken for one person" in data.notes
+
+
+def test_a_chain_of_copies_leaves_none_in_a_later_block() -> None:
+    """Copies that are linked by way of a third are not reported as a pair of their own."""
+    slices = {name: SimpleNamespace(aside=lambda *said: said) for name in ("train", "val", "test")}
+    placed = list(slices.items())
+    pairs = [(slices["val"], slices["test"]), (slices["train"], slices["test"])]
+    kept, aside = placing._no_copy_in_two_blocks(placed, lambda found, groups: pairs)
+    assert [name for name, _ in kept] == ["train"]
+    assert [original for _, original in aside] == [slices["train"]] * 2

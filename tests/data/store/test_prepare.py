@@ -15,6 +15,7 @@ import pytest
 
 from denoisebench.data.dataset import SPLITS
 from denoisebench.data.store import layout
+from denoisebench.data.store import prepare as preparing
 from denoisebench.data.store.opened import open_prepared
 from denoisebench.data.store.prepare import cached, find_prepared, open_folder, prepare
 from denoisebench.errors import Unavailable, UsageError
@@ -308,3 +309,40 @@ def test_volumes_in_nifti_are_patients_of_a_manifest(tmp_path: Path) -> None:
     assert [len(data.slices(name)) for name in SPLITS] == [5, 5, 5]
     assert [one.position_mm for one in data.val] == [0, 3, 6, 9, 12]
     assert len({one.series for name in SPLITS for one in data.slices(name)}) == 3
+
+
+def test_a_name_of_two_splits_is_refused(tmp_path: Path, made: ModuleType) -> None:
+    """Else a network could be scored on slices that it was trained on in the other one."""
+    for fold, splits in (("one", "train val test"), ("two", "test val train")):
+        folder = made.patients(tmp_path / fold, "abc", slices=1)
+        lines = [
+            f"{name}/000.dcm,{split}" for name, split in zip("abc", splits.split(), strict=True)
+        ]
+        (folder / "manifest.csv").write_text("\n".join(["path,split", *lines]) + "\n")
+        name = open_folder(folder).name
+    with pytest.raises(UsageError, match="2 prepared data are called"):
+        find_prepared(name)
+
+
+def test_a_patient_whom_a_manifest_tears_apart_is_noted(tmp_path: Path, made: ModuleType) -> None:
+    folder = made.patients(tmp_path / "ct", "abc", slices=1)
+    made.write(folder / "more.dcm", made.body(77), PatientID="patient a")
+    lines = ["a/000.dcm,train,s1", "more.dcm,test,s2", "b/000.dcm,val,", "c/000.dcm,test,"]
+    (folder / "manifest.csv").write_text("\n".join(["path,split,patient", *lines]) + "\n")
+    data = prepare(folder, tmp_path / "out")
+    assert data.notes == ("1 PatientIDs of the files stand in several splits, under other names",)
+
+
+def test_volumes_are_read_once_they_can_be(
+    tmp_path: Path, made: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal that says what to install holds until it is installed."""
+    folder = made.patients(tmp_path / "ct", "abc", slices=1)
+    monkeypatch.setattr(preparing, "find_spec", lambda name: None)
+    read: list[int] = []
+    prepare(folder, tmp_path / "out", progress=lambda done, total: read.append(done))
+    prepare(folder, tmp_path / "out", progress=lambda done, total: read.append(done))
+    assert read == [1, 2, 3]
+    monkeypatch.undo()
+    prepare(folder, tmp_path / "out", progress=lambda done, total: read.append(done))
+    assert read == [1, 2, 3, 1, 2, 3]
