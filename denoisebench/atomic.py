@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,10 +26,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         UsageError, Unavailable: see `told`; `path` is as it was.
     """
-    beside = path.with_name(f"{path.name}.{os.getpid()}.writing")
+    # Not by the process alone: those of two containers may have one number.
+    beside = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.writing")
     with told(path):
         try:
-            with beside.open("wb") as file:
+            with beside.open("xb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -124,6 +124,8 @@ def train(
                 )
         except runs.Interrupted as reason:
             raise KeyboardInterrupt(f"{reason}; the same call with resume=True goes on") from None
+        except runs.OutOfMemory:
+            raise
         except Unavailable as reason:
             raise Unavailable(f"{reason}, then resume=True goes on") from None
     if result.status != "done":

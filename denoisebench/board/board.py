@@ -31,6 +31,7 @@ class Key:
 
     task: str
     task_version: int
+    task_digest: str | None
     data_digest: str
     split_digest: str
     metric_versions: tuple[tuple[str, int], ...]
@@ -99,6 +100,7 @@ def key_of(result: Result) -> Key | None:
     return Key(
         result.task,
         result.task_version,
+        result.task_digest,
         result.data_digest,
         result.split_digest,
         tuple(sorted(versions)),
@@ -168,6 +170,7 @@ def boards(entries: Sequence[Entry], against: str | None = None) -> list[Board]:
         bare = Key(
             result.task,
             result.task_version,
+            result.task_digest,
             result.data_digest,
             result.split_digest,
             (),
@@ -213,6 +216,8 @@ def _differences(here: Key, there: Key) -> list[str]:
     found = []
     if there.task_version != here.task_version:
         found.append(f"version {there.task_version} of the task")
+    elif there.task_digest != here.task_digest:
+        found.append("another task of that name")
     if there.data_digest != here.data_digest:
         found.append("other pixels")
     if there.split_digest != here.split_digest:

@@ -37,10 +37,10 @@ def prepare(folder: Path, out: Path | None, workers: int | None, as_json: bool) 
     by itself.
     """
     from denoisebench.cli.progress import Display
-    from denoisebench.data.store import layout
+    from denoisebench.data.store import cache, layout
     from denoisebench.data.store import prepare as store
 
-    place = store.cached(folder) if out is None else out
+    place = cache.cached(folder) if out is None else out
     with Display() as display:
         dataset = store.prepare(
             folder, place, workers=workers, progress=display.reading, waiting=display.waiting
@@ -95,8 +95,7 @@ def _print_report(place: Path, record: "Prepared", dataset: "DataSet") -> None:
 def list_(as_json: bool) -> None:
     """Say which data sets are on this machine."""
     from denoisebench.data.fetch import known
-    from denoisebench.data.store import layout
-    from denoisebench.data.store import prepare as store
+    from denoisebench.data.store import cache, layout
 
     entries: list[dict[str, Any]] = [{"name": "phantom", "state": "embedded"}]
     lines = [f"{'phantom':<16} embedded"]
@@ -105,7 +104,7 @@ def list_(as_json: bool) -> None:
         state, path = ("fetched", str(known.default_folder(name))) if there else ("public", "")
         entries.append({"name": name, "state": state, "path": path})
         lines.append(f"{name:<16} public: {path or f'denoisebench data fetch {name}'}")
-    for place in store.in_cache():
+    for place in cache.in_cache():
         try:
             record = layout.read_record(place)
         except UsageError as problem:
@@ -119,7 +118,7 @@ def list_(as_json: bool) -> None:
             f"{record.name:<16} {sum(record.slices)} slices, {sum(record.patients)} patients, "
             f"{facts['bytes'] / 2**30:.2f} GiB, {licences}, {record.made}  {place}"
         )
-    for place in store.unfinished():
+    for place in cache.unfinished():
         entries.append({"name": "", "state": "unfinished", "path": str(place)})
         lines.append(f"{'unfinished':<16} {place}")
     click.echo(json.dumps(entries, indent=1) if as_json else "\n".join(lines))
@@ -137,7 +136,7 @@ def verify(name: str, as_json: bool) -> int:
     from denoisebench.cli.progress import Display
     from denoisebench.data.fetch import known
     from denoisebench.data.named import folder_of
-    from denoisebench.data.store import layout, prepare
+    from denoisebench.data.store import cache, layout, prepare
     from denoisebench.data.store.verify import verify_files, verify_prepared
 
     if name == "phantom":
@@ -149,13 +148,13 @@ def verify(name: str, as_json: bool) -> int:
             try:
                 found.append(("files", verify_files(place, display.reading)))
             except UsageError:  # its files have no digests; what was prepared of them has
-                if not layout.is_prepared(prepare.cached(place)):
+                if not layout.is_prepared(cache.cached(place)):
                     raise
             if not any(one.problems for _, one in found):
                 dataset = prepare.open_folder(
                     place, progress=display.reading, waiting=display.waiting
                 )
-                place = prepare.cached(place)
+                place = cache.cached(place)
                 display.data(dataset)
         if layout.is_prepared(place):
             found.append(("prepared", verify_prepared(place, display.verifying)))

@@ -48,6 +48,8 @@ def leaderboard(
 
     Results share a board when task, data, split and metric versions are the same.
     """
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form} are two formats; leave out one")
     form = "json" if as_json else form or _form_of(out)
     if form == "table" and out:
         raise UsageError(f"a table is for the terminal; --format {' or '.join(FORMATS[1:])}")

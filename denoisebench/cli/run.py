@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from click import get_current_context
+from click.core import ParameterSource
 
 from denoisebench.cli import options
 from denoisebench.errors import Unavailable, UsageError
@@ -123,7 +125,9 @@ def run(
                  "--patch": patch, "--seed": seed, "--accumulate": accumulate,
                  "--gan-after": gan_after, "--precision": precision}  # fmt: skip
         given |= {f"--{name}": value for name, value in budget.items()}
-        given["--twin"] = twin or None
+        given |= {"--twin": twin or None, "--resume": resume or None}
+        given["--preset"] = preset if _typed("preset") else None
+        given["--speedup"] = speedup if _typed("speedup") else None
         given["--track"] = " ".join(track) or None
         ignored = [name for name, value in given.items() if value is not None]
         if ignored:
@@ -167,7 +171,7 @@ def run(
 
         from denoisebench.scoring import run as runs
         from denoisebench.scoring.classical import run_baseline
-        from denoisebench.training.world import joined
+        from denoisebench.training.world import Lost, joined
 
         world, where = stack.enter_context(joined(options.torch_device(device)))
         folder_of_runs, own = runs.place(out)
@@ -219,18 +223,30 @@ def run(
             except runs.Interrupted as reason:
                 display.say(f"{reason}; the same command with --resume goes on")
                 return 130
+            except runs.OutOfMemory:
+                raise
             except Unavailable as reason:
                 raise Unavailable(f"{reason}, then --resume goes on") from None
-        if audited and result.status == "done":
+            except Lost as error:
+                raise Unavailable(f"another process of this training ended ({error})") from None
+        if audited:
             from denoisebench.cli.audit import examine
             from denoisebench.scoring.opened import find_run, open_run
+            from denoisebench.scoring.result import read_result
 
             made = [folder for _, folder in todo] or [find_run(result.recipe, bench.runs)]
             for folder in made:
+                if read_result(folder / "result.json").status != "done":
+                    continue
                 opened = open_run(folder, catalogue, task)
                 if not (folder / "audit.json").exists():
                     examine(opened, dataset, display, device=bench.device)
     return _print_board(bench.runs, result, as_json)
+
+
+def _typed(name: str) -> bool:
+    """Whether an option with a default was given."""
+    return get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _follow(bench: "Bench", todo: "list[tuple[Recipe, Path]]", stopping: "Stopping") -> int:

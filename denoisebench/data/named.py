@@ -52,7 +52,7 @@ def folder_of(name: str) -> Path:
         UsageError: there is none.
     """
     from denoisebench.data.fetch import known
-    from denoisebench.data.store.prepare import find_prepared
+    from denoisebench.data.store.cache import find_prepared
 
     folder = Path(name).expanduser()
     if folder.is_dir():

@@ -28,12 +28,25 @@ def _expressions(given: object) -> object:
 
 
 def _seeds(given: object) -> object:
+    _refuse_truth(given)
     if isinstance(given, str):
         return listed.seeds(given)
     return (given,) if isinstance(given, int) else given
 
 
+def _refuse_truth(given: object) -> None:
+    """Raise ValueError for true and false, which Python takes for numbers."""
+    if any(isinstance(one, bool) for one in (given if isinstance(given, list) else [given])):
+        raise ValueError("true and false are no numbers")
+
+
+def _number(given: object) -> object:
+    _refuse_truth(given)
+    return given
+
+
 def _numbers(given: object) -> object:
+    _refuse_truth(given)
     if isinstance(given, str):
         return given.split(",")
     return (given,) if isinstance(given, int | float) else given
@@ -49,6 +62,8 @@ Expressions = Annotated[tuple[str, ...], BeforeValidator(_expressions)]
 Seeds = Annotated[tuple[Seed, ...], BeforeValidator(_seeds)]
 Wholes = Annotated[tuple[int, ...], BeforeValidator(_numbers)]
 Numbers = Annotated[tuple[float, ...], BeforeValidator(_numbers)]
+Whole = Annotated[int, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(_number)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
@@ -72,14 +87,14 @@ class Grid(BaseModel):
     seed: Seeds | None = Several
     twin: bool = False
     preset: str = "quick"
-    minutes: float | None = None
-    steps: int | None = None
-    epochs: float | None = None
+    minutes: Number | None = None
+    steps: Whole | None = None
+    epochs: Number | None = None
     batch: Wholes | None = Several
-    accumulate: int | None = None
+    accumulate: Whole | None = None
     patch: Wholes | None = Several
     lr: Numbers | None = Several
-    gan_after: float | None = None
+    gan_after: Number | None = None
     precision: str | None = None
 
     @property
@@ -112,7 +127,12 @@ class Sweep(Grid):
         """Each grid with what holds for all; none where nothing is to be trained."""
         own = {name: getattr(self, name) for name in self.model_fields_set & _AXES}
         if self.grid is None:
-            return (Grid(**own),) if own.keys() - {"preset"} else ()
+            if own.keys() == {"preset"}:
+                raise UsageError(
+                    "a preset alone says nothing to train; name a generator or a loss, such as "
+                    'gen = "unet7"'
+                )
+            return (Grid(**own),) if own else ()
         return tuple(Grid(**_over(own, table)) for table in self.grid)
 
 

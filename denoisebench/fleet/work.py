@@ -21,6 +21,7 @@ from denoisebench.scoring.result import Result
 from denoisebench.scoring.submission.private import discreet, own_names
 from denoisebench.task import load_task
 from denoisebench.tracking import open_trackers
+from denoisebench.training.inference import memory_ended
 from denoisebench.training.log import Record
 from denoisebench.training.recipe import Recipe
 
@@ -144,7 +145,9 @@ def reason_of(error: BaseException, plugins: tuple[Path, ...] = ()) -> str:
         plugins: the user's own files; the last line of one that led to the error is named.
     """
     text = _in_one_line(str(error))
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if isinstance(error, runs.OutOfMemory | MemoryError) or (
+        isinstance(error, RuntimeError) and memory_ended(error)
+    ):
         return "out of memory; use a smaller --batch or --patch, or a larger device"
     if isinstance(error, UsageError | Unavailable):
         return text

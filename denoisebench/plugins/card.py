@@ -1,6 +1,7 @@
 """Cards: what a plug-in says of itself, read from its source with `ast`, never by running it."""
 
 import ast
+import json
 import keyword
 import math
 import sys
@@ -230,7 +231,27 @@ def _name_and_facts(call: ast.Call, kind: str) -> tuple[str, dict[str, object]]:
     if endless or not number or not 0 < weight < math.inf:  # type: ignore[operator]
         got = "one too large" if endless else repr(weight)
         raise _Unreadable(call.lineno, f"weight is a number greater than 0, got {got}")
+    wrong = _misfit(kind, facts)
+    if wrong:
+        raise _Unreadable(call.lineno, wrong)
     return name, facts
+
+
+def _misfit(kind: str, facts: Mapping[str, object]) -> str:
+    """Say which fact is not what its kind needs: better now than after a training."""
+    if kind == "metric" and facts.get("better") not in ("higher", "lower"):
+        return f'a metric says better="higher" or better="lower", got {facts.get("better")!r}'
+    multiple = facts.get("multiple", 1)
+    if not isinstance(multiple, int) or isinstance(multiple, bool) or multiple < 1:
+        return f"multiple is a whole number from 1, got {multiple!r}"
+    tune = facts.get("tune", {})
+    if not isinstance(tune, Mapping) or not all(isinstance(v, list | tuple) for v in tune.values()):
+        return f"tune maps names of knobs to the values that are tried, got {tune!r}"
+    try:
+        json.dumps(facts)
+    except (TypeError, ValueError):
+        return "facts are text, numbers, true, false, None, and lists or maps of these"
+    return ""
 
 
 def _is_name(text: str) -> bool:

@@ -120,6 +120,21 @@ def find(files: Sequence[Path] = ()) -> Catalogue:
     return Catalogue(tuple(ranked), tuple(problems))
 
 
+def own_files(catalogue: Catalogue, files: Sequence[Path] = ()) -> list[Path]:
+    """Return the user's own plug-in files in the order in which `find` takes them, each once.
+
+    Args:
+        catalogue: of `find(files)`; files that hold none of its plug-ins are left out.
+        files: see `find`.
+    """
+    holding = {card.path.resolve() for card in catalogue.cards}
+    loose = (
+        s for s in _sources(files) if isinstance(s, _Source) and s.origin in ("folder", "file")
+    )
+    paths = dict.fromkeys(source.path.resolve() for source in loose)
+    return [path for path in paths if path in holding]
+
+
 def _add(card: Card, cards: dict[tuple[str, str], Card]) -> None:
     earlier = cards.get((card.kind, card.name))
     if earlier is not None and card.facts.get("override") is not True:

@@ -3,6 +3,7 @@
 import keyword
 from pathlib import Path
 
+from denoisebench import atomic
 from denoisebench.errors import UsageError
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -40,9 +41,10 @@ def write(what: str, name: str, folder: Path) -> tuple[Path, Path]:
     there = [str(path) for path in files if path.exists()]
     if there:
         raise UsageError(f"{there[0]} exists already; give another name, or --out another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    with atomic.told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     for path, template in files.items():
         text = (TEMPLATES / template).read_text(encoding="utf-8")
-        path.write_text(text.replace("my_plugin", name).replace("KIND", KINDS[what]), "utf-8")
+        atomic.write_text(path, text.replace("my_plugin", name).replace("KIND", KINDS[what]))
     plugin, test = files
     return plugin, test

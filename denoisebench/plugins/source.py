@@ -125,7 +125,7 @@ def _relative(file: Path, folder: Path) -> str:
 
 
 def _siblings(tree: ast.Module, file: Path, start: Path, module: str | None) -> Iterator[Path]:
-    package = module.rpartition(".")[0] if module else ""
+    package, root = _package(start, module)
     for node in statements(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             folder = file.parent
@@ -135,12 +135,24 @@ def _siblings(tree: ast.Module, file: Path, start: Path, module: str | None) -> 
         elif isinstance(node, ast.ImportFrom) and node.module and package:
             if f"{node.module}.".startswith(f"{package}."):
                 inner = node.module.removeprefix(package).lstrip(".")
-                yield from _files_of(start.parent, inner, [alias.name for alias in node.names])
+                yield from _files_of(root, inner, [alias.name for alias in node.names])
         elif isinstance(node, ast.Import) and package:
             for alias in node.names:
                 if alias.name.startswith(f"{package}."):
                     inner = alias.name.removeprefix(f"{package}.")
-                    yield from _files_of(start.parent, inner, [])
+                    yield from _files_of(root, inner, [])
+
+
+def _package(start: Path, module: str | None) -> tuple[str, Path]:
+    """Say which absolute imports are a plug-in's own code: the package it is in, and its folder.
+
+    Of a plug-in that comes with denoisebench, the folder it stands in.
+    """
+    if not module or module.startswith("denoisebench."):
+        return (module or "").rpartition(".")[0], start.parent
+    package, *inner = module.split(".")
+    above = len(inner) - (start.stem != "__init__")
+    return package, start.parents[above] if inner or start.stem == "__init__" else start.parent
 
 
 def _files_of(folder: Path, dotted: str, names: list[str]) -> Iterator[Path]:

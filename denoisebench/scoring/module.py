@@ -196,8 +196,10 @@ def _doubt(
 
 
 def _refusal(error: Exception, method: str, shape: tuple[int, ...]) -> Exception:
-    if isinstance(error, Unavailable) or memory_ended(error):
+    if isinstance(error, Unavailable):
         return error
+    if memory_ended(error):
+        return Unavailable(f"no memory for {method} on {shape[0]} × {shape[1]} pixels")
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     height, width = shape
     return UsageError(

@@ -178,6 +178,11 @@ def open_run(folder: Path, catalogue: Catalogue, task: str | None = None) -> Ope
             f"{folder} was scored under {result.task} v{result.task_version}, this is {ruler.name} "
             f"v{ruler.version}"
         )
+    if result.task_digest not in (None, ruler.digest):
+        raise UsageError(
+            f"{folder} was scored under a {ruler.name} v{ruler.version} that says something else; "
+            "raise a task's version when you change it"
+        )
     if result.kind == "baseline":
         (part,) = resolve(result.method, "baseline", catalogue)
         return Opened(folder, result, part, None, ruler)

@@ -101,6 +101,7 @@ class Result(_Open):
         method: canonical expressions, `unet7 · cgan + 100*l1` or `bm3d`.
         kind: a trained network, a classical baseline, or a module that was made elsewhere.
         task, task_version, data, data_digest, split_digest: what it was scored on.
+        task_digest: of a task that does not come with denoisebench.
         split_note: how the split differs from one by patient, where it does.
         recipe: hash of the recipe (networks), of plug-in and knobs (baselines), or of the weights
             (modules).
@@ -128,6 +129,7 @@ class Result(_Open):
     kind: Literal["network", "baseline", "module"]
     task: str
     task_version: Count
+    task_digest: str | None = None
     data: str
     data_digest: str
     split_digest: str

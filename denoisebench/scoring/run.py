@@ -14,7 +14,7 @@ from safetensors.torch import save
 
 from denoisebench import atomic, lock
 from denoisebench.data.dataset import DataSet
-from denoisebench.errors import UsageError
+from denoisebench.errors import Unavailable, UsageError
 from denoisebench.plugins.expression import Part, resolve
 from denoisebench.plugins.find import Catalogue
 from denoisebench.plugins.load import build
@@ -40,6 +40,7 @@ from denoisebench.scoring.weights import store
 from denoisebench.task import Task
 from denoisebench.training import checkpoint
 from denoisebench.training.device import Speedup
+from denoisebench.training.inference import memory_ended
 from denoisebench.training.log import Reporter
 from denoisebench.training.loop import Diverged, Trained, train
 from denoisebench.training.recipe import Recipe
@@ -67,6 +68,10 @@ class Bench:
 
 class Interrupted(Exception):
     """Training was stopped; the folder holds a checkpoint to resume from."""
+
+
+class OutOfMemory(Unavailable):
+    """The device has not the memory that a training takes; another recipe may fit."""
 
 
 def place(out: Path) -> tuple[Path, Path | None]:
@@ -131,6 +136,7 @@ def run_network(
     Raises:
         UsageError: see `refuse`.
         Unavailable: nothing can be written; the last checkpoint stays.
+        OutOfMemory: the device has not the memory.
         Interrupted: `stopping` said so; a checkpoint is in the folder.
     """
     refuse(folder, recipe, resume=resume)
@@ -151,6 +157,13 @@ def run_network(
             result = _network_result(bench, recipe, None, None, "diverged", str(reason))
             result.write(folder / "result.json")
             return result
+        except RuntimeError as error:
+            if not memory_ended(error):
+                raise
+            raise OutOfMemory(
+                f"{bench.device} has not the memory for this training; a smaller --batch or "
+                "--patch, or --accumulate"
+            ) from None
         if trained.status == "interrupted":
             raise Interrupted(f"stopped at step {trained.steps}")
         return _score_network(bench, recipe, trained, folder, stopping)
@@ -328,6 +341,7 @@ def facts_of_any(
     return {
         "task": bench.task.name,
         "task_version": bench.task.version,
+        "task_digest": bench.task.digest,
         "data": bench.dataset.name,
         "data_digest": bench.dataset.digest,
         "split_digest": bench.dataset.split_digest,

@@ -4,6 +4,7 @@ Three scales meet here and nowhere else: HU, grey levels (0-255, real-valued) an
 see ([-1, 1]). The conversions are written for arrays and tensors alike.
 """
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -90,6 +91,20 @@ class Task(BaseModel):
         if not -FARTHEST <= low < low + 1 <= high <= FARTHEST:
             raise ValueError("window_hu must be [low, high] with low < high, at least 1 HU apart")
         return self
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of window and noise; None where they are those of the built-in task so named.
+
+        A version is raised by hand, which may be forgotten. Metrics have versions of their own.
+        """
+        window_and_noise = {"window_hu", "noise"}
+        said = self.model_dump_json(include=window_and_noise)
+        if self.name in task_names():
+            known = load_task(self.name).model_dump_json(include=window_and_noise)
+            if said == known:
+                return None
+        return hashlib.sha256(said.encode()).hexdigest()
 
     @property
     def grey_per_hu(self) -> float:

@@ -170,7 +170,7 @@ def _find(name: str) -> Opener:
     module, _, attribute = KNOWN.get(name, name).partition(":")
     try:
         opener: Any = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # a module of anybody, or one that its own packages do not fit
         mend = "pip install 'denoisebench[trackers]'" if name in KNOWN else "give module:Class"
         raise UsageError(f"cannot track with {name}: {error!s:.200}; {mend}") from None
     return opener  # type: ignore[no-any-return]

@@ -139,6 +139,7 @@ class Recipe(Optimisation):
     Attributes:
         generator, discriminator, loss: canonical expressions; no discriminator without a GAN term.
         task, task_version, data, data_digest, split_digest: what it is trained on.
+        task_digest: see `Task.digest`.
         plugins: `kind name` → SHA-256 of the plug-in's source, so that an edited plug-in is
             another recipe.
         preset: where it started; not part of the hash.
@@ -151,6 +152,7 @@ class Recipe(Optimisation):
     loss: str
     task: str
     task_version: int
+    task_digest: str | None = None
     data: str
     data_digest: str
     split_digest: str
@@ -304,6 +306,7 @@ class Plan:
             loss=canonical(self.losses),
             task=task.name,
             task_version=task.version,
+            task_digest=task.digest,
             data=dataset.name,
             data_digest=dataset.digest,
             split_digest=dataset.split_digest,

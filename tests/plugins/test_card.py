@@ -112,7 +112,7 @@ def test_a_class_has_the_knobs_of_its_init(write: Write) -> None:
 def test_a_mark_is_known_by_where_it_was_imported_from(
     write: Write, imported: str, mark: str
 ) -> None:
-    path = write("m.py", f"{imported}\n@{mark}('m')\ndef m(output, target): ...\n")
+    path = write("m.py", f"{imported}\n@{mark}('m', better='lower')\ndef m(output, target): ...\n")
     assert [(card.kind, card.name) for card in read_cards(path)] == [("metric", "m")]
 
 
@@ -179,7 +179,19 @@ HEAD = "from denoisebench import baseline, generator, loss, metric\n"
             3,
             "a class with the methods fit and __call__",
         ),
-        ("@metric('a')\nclass X: ...", 3, "a metric is a function"),
+        ("@metric('a', better='lower')\nclass X: ...", 3, "a metric is a function"),
+        (
+            "@metric('a')\ndef x(output, target): ...",
+            2,
+            'better="higher" or better="lower", got None',
+        ),
+        ("@generator('a', multiple=0)\ndef x(): ...", 2, "a whole number from 1, got 0"),
+        (
+            "@baseline('a', tune={'h': 0.4})\ndef x(noisy, sigma): ...",
+            2,
+            "tune maps names of knobs",
+        ),
+        ("@loss('a', papers={1, 2})\ndef x(output, target): ...", 2, "facts are text, numbers"),
         ("@generator('a')\nclass X:\n  def __init__(self, w=1): ...", 4, "(self, *, knobs)"),
         ("@loss('a')\nasync def x(output, target): ...", 3, "a plain function or class"),
         ("if True:\n  @loss('a')\n  def x(output, target): ...", 4, "at the top level"),

@@ -158,7 +158,9 @@ def test_two_plugins_with_one_name_are_refused_by_both_files(write: Write) -> No
 
 def test_one_name_may_serve_two_kinds(write: Write) -> None:
     path = write(
-        "l1.py", "from denoisebench import metric\n@metric('l1')\ndef l1(output, target): ..."
+        "l1.py",
+        "from denoisebench import metric\n@metric('l1', better='lower')\n"
+        "def l1(output, target): ...",
     )
     catalogue = find([path])
     assert catalogue.get("metric", "l1").path == path

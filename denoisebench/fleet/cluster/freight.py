@@ -22,7 +22,7 @@ from denoisebench import __version__, atomic
 from denoisebench.errors import Unavailable
 from denoisebench.fleet.job import Job, Setting
 from denoisebench.plugins.expression import resolve
-from denoisebench.plugins.find import Catalogue, find
+from denoisebench.plugins.find import Catalogue, find, own_files
 from denoisebench.plugins.source import source_files
 from denoisebench.scoring.weights import store
 from denoisebench.task import load_task
@@ -94,9 +94,7 @@ def pack(jobs: Sequence[Job], setting: Setting, token: str) -> list[Freight]:
         token: see `showing`.
     """
     catalogue = find(setting.plugins)
-    # The order of `find`: what comes later may override what came earlier.
-    loose = [card.path for card in catalogue.cards if card.origin == "folder"]
-    plugins = tuple(_bundle(path) for path in dict.fromkeys((*sorted(loose), *setting.plugins)))
+    plugins = tuple(_bundle(path) for path in own_files(catalogue, setting.plugins))
     toml = Path(setting.task)
     task = Bundle(toml.name, {toml.name: toml.read_bytes()}) if toml.suffix == ".toml" else None
     there = replace(setting, data=_everywhere(setting.data), runs=setting.runs.absolute())

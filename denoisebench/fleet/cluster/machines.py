@@ -14,6 +14,7 @@ from typing import Any
 
 from denoisebench.errors import Unavailable, UsageError
 from denoisebench.fleet.cluster.freight import scratch
+from denoisebench.home import home
 from denoisebench.workers import cores
 
 CONNECT_SECONDS = 5.0
@@ -121,6 +122,8 @@ def joined(address: str | None, jobs_at_once: int) -> Iterator[None]:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     else:
         _refuse_silent(address)
+    if "DENOISEBENCH_HOME" in os.environ:  # workers stand in another folder
+        os.environ["DENOISEBENCH_HOME"] = str(home().absolute())
     with scratch(short=True) as folder:
         options: dict[str, Any] = {"address": address or "local", "log_to_driver": False}
         options |= {"configure_logging": False, "logging_level": logging.ERROR}

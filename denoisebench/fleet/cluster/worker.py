@@ -16,8 +16,12 @@ from denoisebench.fleet.cluster import freight as freights
 from denoisebench.fleet.cluster.freight import Freight, Offer
 from denoisebench.fleet.job import News, Setting
 from denoisebench.fleet.work import opened, reason_of, work
+from denoisebench.plugins.expression import resolve
 from denoisebench.plugins.find import FOLDERS_VARIABLE, find
+from denoisebench.scoring import run as runs
+from denoisebench.scoring.classical import baseline_folder
 from denoisebench.scoring.weights import store
+from denoisebench.task import load_task
 from denoisebench.tracking import find_trackers
 
 THREADS = 4
@@ -165,6 +169,16 @@ def _refuse_misfit(freight: Freight, setting: Setting) -> None:
                 f"a node lacks the weights {name}; there: denoisebench weights fetch {name}"
             )
     try:
-        opened(setting)
+        dataset = opened(setting)
     except UsageError as error:
         raise UsageError(f"a node lacks the data: {error}") from None
+    if freight.job.baseline is not None:  # its folder is called by its source and its package
+        catalogue = find(setting.plugins)
+        cpu = torch.device("cpu")
+        bench = runs.Bench(dataset, load_task(setting.task), catalogue, cpu, setting.runs)
+        (part,) = resolve(freight.job.baseline, "baseline", catalogue)
+        if baseline_folder(bench, part).name != freight.job.name:
+            raise UsageError(
+                f"a node has another {part.card.name}, or another release of the package behind "
+                "it; install the same there"
+            )

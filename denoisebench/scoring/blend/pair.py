@@ -139,13 +139,22 @@ def _refuse_other_keys(results: tuple[Result, Result], names: Sequence[str]) -> 
             )
 
 
-KEY = ("task", "version of the task", "data set", "split", "version of the evaluation", "metrics")
+KEY = (
+    "task",
+    "version of the task",
+    "content of the task",
+    "data set",
+    "split",
+    "version of the evaluation",
+    "metrics",
+)
 
 
 def _key(result: Result) -> tuple[object, ...]:
     return (
         result.task,
         result.task_version,
+        result.task_digest,
         result.data_digest,
         result.split_digest,
         result.evaluation_version,

@@ -16,8 +16,9 @@ import pytest
 from denoisebench.data.dataset import SPLITS
 from denoisebench.data.store import layout
 from denoisebench.data.store import prepare as preparing
+from denoisebench.data.store.cache import cached, find_prepared
 from denoisebench.data.store.opened import open_prepared
-from denoisebench.data.store.prepare import cached, find_prepared, open_folder, prepare
+from denoisebench.data.store.prepare import open_folder, prepare
 from denoisebench.errors import Unavailable, UsageError
 
 pytestmark = pytest.mark.usefixtures("own_home")
