@@ -30,7 +30,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     beside = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.writing")
     with told(path):
         try:
-            with beside.open("xb") as file:
+            with beside.open("wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -137,18 +137,19 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def full(path: Path) -> None:
+def full(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the next write of a file meet a disk that is full: Linux has such a device."""
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
-    path.with_name(f"{path.name}.{os.getpid()}.writing").symlink_to("/dev/full")
+    monkeypatch.setattr(atomic.secrets, "token_hex", lambda size: "0")
+    path.with_name(f"{path.name}.{os.getpid()}-0.writing").symlink_to("/dev/full")
 
 
 @pytest.mark.parametrize("what", ["checkpoint", "text"])
-def test_a_full_disk_is_one_line_and_the_old_file_stays(tmp_path, what):
+def test_a_full_disk_is_one_line_and_the_old_file_stays(tmp_path, monkeypatch, what):
     path = tmp_path / "checkpoint.pt"
     save(path, 1)
-    full(path)
+    full(path, monkeypatch)
     with pytest.raises(Unavailable) as told:
         save(path, 2) if what == "checkpoint" else atomic.write_text(path, "new")
     assert re.fullmatch(r"cannot write \S+/checkpoint.pt: No space left on device; make room there",
@@ -190,6 +191,18 @@ def test_an_error_that_is_none_of_the_systems_keeps_its_traceback(tmp_path):
 
 def test_the_users_own_folder_is_not_named(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    full(tmp_path / "scores.csv")
+    full(tmp_path / "scores.csv", monkeypatch)
     with pytest.raises(Unavailable, match=r"cannot write ~/scores\.csv: "):
         atomic.write_text(tmp_path / "scores.csv", "")
+
+
+def test_two_processes_of_one_number_write_two_files(tmp_path):
+    """As in two containers, in each of which it is the first."""
+    with (
+        atomic.replacing(tmp_path / "file") as one,
+        atomic.replacing(tmp_path / "file") as other,
+    ):
+        one.write(b"one")
+        other.write(b"other")
+        assert one.name != other.name
+    assert (tmp_path / "file").read_bytes() in (b"one", b"other")

@@ -99,3 +99,13 @@ def test_a_network_is_audited_right_after_it_was_scored(denoisebench, plugin, ro
 
 def test_a_run_is_not_audited_unless_asked(audit):
     assert not list(the_run().glob("audit*"))
+
+
+def test_a_network_that_diverged_costs_its_twin_no_audit(denoisebench, plugin, roomy_ct):
+    words = ("run", "--gen", "tiny", "--loss", "cgan + nan_loss", "--disc", "pixel", "--twin",
+             "--steps", 3, "--batch", 2, "--patch", 32, "--plugin", plugin, "--data", roomy_ct,
+             "--audit")  # fmt: skip
+    answer = denoisebench(*words)
+    assert answer.code == 1
+    assert "diverged" in answer.out
+    assert "Traceback" not in answer.err

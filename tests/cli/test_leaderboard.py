@@ -41,6 +41,7 @@ def test_a_model_card_is_of_one_run(denoisebench):
         (("--out", "board.xls"), "board.xls does not say in which format; --format md or csv"),
         (("--out", "board.md", "--format", "table"), "a table is for the terminal"),
         (("--out", "no/such/folder/board.md"), "cannot write no/such/folder/board.md"),
+        (("--json", "--format", "csv"), "--json and --format csv are two formats"),
         (("--data", "other"), "no results of other below"),
         (("--against", "nobody"), "no run is called 'nobody'"),
         (("--against", ""), "no run is called ''"),

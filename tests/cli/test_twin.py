@@ -80,10 +80,13 @@ def test_what_has_no_twin_is_refused(run, words, message):
     assert message in answer.err
 
 
-def test_a_baseline_has_no_twin(denoisebench):
-    answer = denoisebench("run", "--baseline", "noisy", "--twin")
+@pytest.mark.parametrize(
+    "words", [("--twin",), ("--resume",), ("--preset", "quick"), ("--speedup", "none")]
+)
+def test_a_baseline_has_no_twin_and_nothing_else_of_a_training(denoisebench, words):
+    answer = denoisebench("run", "--baseline", "noisy", *words)
     assert answer.code == 2
-    assert "leave out --twin" in answer.err
+    assert f"leave out {words[0]}" in answer.err
 
 
 def test_seeds_are_one_row_with_health_and_costs(run):

@@ -129,6 +129,10 @@ MISTAKES = {
     "lose: Extra inputs": {"lose": "l1"},
     "grid: Tuple should have": {"grid": []},
     "no preset named": {"preset": "quickk", "loss": "l1"},
+    "a preset alone says nothing": {"preset": "standard", "baseline": "nlm"},
+    "lr: true and false are no numbers": {"loss": "l1", "lr": True},
+    "steps: true and false are no numbers": {"loss": "l1", "steps": True},
+    "seed: true and false are no numbers": {"loss": "l1", "seed": True},
 }
 
 

@@ -164,6 +164,7 @@ def test_a_reason_is_one_line_without_paths_uids_and_names_of_the_machine(monkey
 def test_a_reason_says_what_to_do_where_that_is_known():
     assert "smaller --batch" in reason_of(torch.OutOfMemoryError("CUDA out of memory. Tried …"))
     assert "smaller --batch" in reason_of(MemoryError())
+    assert "smaller --batch" in reason_of(RuntimeError("[enforce fail] can't allocate memory: …"))
     assert reason_of(UsageError("use --patch 64")) == "use --patch 64"
     assert reason_of(RuntimeError()) == "RuntimeError"
 

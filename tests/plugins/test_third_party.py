@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from denoisebench.plugins.source import source_digest
+
 PACKAGE = Path(__file__).parent / "third_party"
 
 
@@ -60,3 +62,17 @@ def test_its_loss_keeps_every_contract(denoisebench):
     answer = denoisebench("check", "log_cosh")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "failed" not in answer.stdout
+
+
+def test_another_module_of_its_package_is_part_of_a_plugins_source(tmp_path):
+    """An edit there is another training, however the module was imported."""
+    folder = tmp_path / "mypkg" / "plugins"
+    folder.mkdir(parents=True)
+    (tmp_path / "mypkg" / "nets.py").write_text("def block(): ...\n")
+    plugin = folder / "unet.py"
+    for line in ("from mypkg.nets import block", "from ..nets import block", "import mypkg.nets"):
+        plugin.write_text(f"from denoisebench import generator\n{line}\n")
+        before = source_digest(plugin, "mypkg.plugins.unet")
+        with (tmp_path / "mypkg" / "nets.py").open("a") as file:
+            file.write("# edited\n")
+        assert source_digest(plugin, "mypkg.plugins.unet") != before

@@ -25,6 +25,16 @@ def mine(output, target):
 """
 
 
+OVER = """
+from denoisebench import loss
+
+
+@loss("mine", override=True)
+def mine(output, target):
+    return (output - target).abs().mean()
+"""
+
+
 @pytest.fixture
 def own_plugin(tmp_path) -> Path:
     """A plug-in with a sibling, and another above it."""
@@ -232,3 +242,20 @@ def test_what_a_process_that_died_left_is_cleared_away_and_nothing_else(tmp_path
             assert (tmp_path / "target" / "file").exists()
     assert not held.exists()
     assert not other.exists()
+
+
+def test_a_file_that_is_named_twice_travels_once_and_in_order(
+    stage, own_plugin, tmp_path, monkeypatch
+):
+    """By the variable through a link, and by its name; a later folder overrides an earlier one."""
+    (tmp_path / "link").symlink_to(own_plugin.parent)
+    over = tmp_path / "above" / "over.py"  # sorted before "mine"
+    over.parent.mkdir()
+    over.write_text(OVER)
+    folders = f"{tmp_path / 'link'}:{over.parent}"
+    monkeypatch.setenv("DENOISEBENCH_PLUGINS", folders)
+    here = find((own_plugin,)).get("loss", "mine").path
+    sent = packed(stage, tmp_path / "runs", plugins=(stage.plugins, own_plugin))
+    monkeypatch.delenv("DENOISEBENCH_PLUGINS")
+    there = freight.unpack(sent, tmp_path / "there")
+    assert here.name == find(there.plugins).get("loss", "mine").path.name == "over.py"

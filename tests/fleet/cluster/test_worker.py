@@ -7,6 +7,7 @@ from denoisebench.fleet.cluster import executor
 from denoisebench.fleet.cluster.freight import pack
 from denoisebench.fleet.cluster.worker import Worker, _refuse_misfit
 from denoisebench.fleet.job import News
+from denoisebench.scoring import denoisers
 from denoisebench.training.log import Record
 
 
@@ -51,3 +52,13 @@ def test_whatever_goes_wrong_with_a_job_is_its_news_and_a_sweep_that_ends_has_no
     (freight,) = pack([stage.job()], setting, "")
     executor._see_to(sweep, freight)
     assert [sweep.news.get_nowait().state for _ in range(sweep.news.qsize())] == told
+
+
+def test_a_machine_with_another_release_behind_a_baseline_leaves_it(stage, tmp_path, monkeypatch):
+    """It would score into a folder of another name, of which nothing came home."""
+    setting = stage.setting(tmp_path / "runs")
+    (baseline,) = pack([stage.baseline()], setting, "")
+    _refuse_misfit(baseline, setting)
+    monkeypatch.setattr(denoisers, "release", lambda part: "99")
+    with pytest.raises(UsageError, match="a node has another noisy, or another release"):
+        _refuse_misfit(baseline, setting)
