@@ -154,6 +154,7 @@ def _leave_row(job: Job, bench: runs.Bench, reason: str) -> None:
         kind="network" if recipe else "baseline",
         task=bench.task.name,
         task_version=bench.task.version,
+        task_digest=bench.task.digest,
         data=bench.dataset.name,
         data_digest=bench.dataset.digest,
         split_digest=bench.dataset.split_digest,

@@ -11,7 +11,7 @@ from denoisebench.plugins.find import Catalogue
 from denoisebench.scoring.opened import Opened
 from denoisebench.scoring.result import EVALUATION_VERSION, Result, Score
 from denoisebench.scoring.statistics import estimate
-from denoisebench.training.recipe import Blend, Recipe
+from denoisebench.training.recipe import Recipe
 
 
 def refuse_other_rulers(opened: Opened, catalogue: Catalogue) -> None:
@@ -61,15 +61,8 @@ def contradiction(
     if recipe is not None and (recipe.hash, recipe.method) != (result.recipe, result.method):
         return "result.json is of another recipe than recipe.toml"
     # By these a board averages rows, compares them and draws lines between them.
-    kin: dict[str, str | Blend | None] = {"family": None, "twin": None, "blend": None}
-    if recipe is not None:
-        twin = None if recipe.blend else recipe.twin
-        kin = {"family": recipe.family, "twin": twin, "blend": recipe.blend}
-    for name, known in kin.items():
-        if getattr(result, name) != known:
-            return f"the {name} in result.json is not that of its recipe"
-    if recipe is not None and not recipe.blend and result.seeds != (recipe.seed,):
-        return "the seeds in result.json are not that of its recipe"
+    if (stranger := _of_others(result, recipe)) is not None:
+        return f"the {stranger} in result.json is not that of its recipe"
     slices = {one.slice: one.patient for one in scores}
     if dataset is not None:
         slices = {one.digest[:16]: one.patient for one in dataset.test}
@@ -93,6 +86,22 @@ def contradiction(
         if not _same((found.mean, found.low, found.high), told):
             return f"the mean of {name} in result.json is not that of scores.csv"
     return None
+
+
+def _of_others(result: Result, recipe: Recipe | None) -> str | None:
+    """Name what ties a result to other runs than its recipe does; what is left out ties nothing."""
+    if recipe is None:
+        tied = {"family": result.family, "twin": result.twin, "blend": result.blend}
+        return next((name for name, other in tied.items() if other is not None), None)
+    twin = None if recipe.blend else recipe.twin
+    seeds = result.seeds if recipe.blend else (recipe.seed,)
+    agrees = {
+        "family": result.family in (None, recipe.family),
+        "twin": result.twin in (None, twin),
+        "blend": result.blend == recipe.blend,
+        "seeds": result.seeds in ((), seeds),
+    }
+    return next((name for name, agreed in agrees.items() if not agreed), None)
 
 
 def _same(found: Sequence[float | None], told: Sequence[float | None]) -> bool:
