@@ -27,8 +27,8 @@ def refuse_other_rulers(opened: Opened, catalogue: Catalogue) -> None:
             f"{opened.folder} was scored by evaluation {result.evaluation_version}, this "
             f"denoisebench has {EVALUATION_VERSION}; score it again, or verify with the other one"
         )
-    for text in opened.task.metrics:
-        (part,) = resolve(text, "metric", catalogue)
+    parts = [part for text in opened.task.metrics for part in resolve(text, "metric", catalogue)]
+    for part in parts:
         reported = result.metrics.get(part.text)
         if reported is None or reported.version != part.card.version:
             has = f"version {reported.version}" if reported else "none"
@@ -42,10 +42,10 @@ def refuse_other_rulers(opened: Opened, catalogue: Catalogue) -> None:
                 f"{opened.folder} has {part.text} in {reported.unit or 'no unit'!r}, of which "
                 f"{reported.better} is better; that is another metric; score it again"
             )
-    if next(iter(result.metrics)) != resolve(opened.task.metrics[0], "metric", catalogue)[0].text:
+    first = next(iter(result.metrics))
+    if first != parts[0].text:
         raise UsageError(
-            f"{opened.folder} is ranked by {next(iter(result.metrics))}, its task by "
-            f"{opened.task.metrics[0]}; score it again"
+            f"{opened.folder} is ranked by {first}, its task by {parts[0].text}; score it again"
         )
 
 
