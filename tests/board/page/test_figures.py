@@ -1,11 +1,14 @@
+import math
 import re
 from dataclasses import asdict
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.figure import Figure
 
 from denoisebench.board.board import boards, collect
 from denoisebench.board.page.figures.curves import finding_curves, training_curves
+from denoisebench.board.page.figures.names import Named, place_names
 from denoisebench.board.page.figures.plots import plots
 from denoisebench.scoring.result import Curve, Finding
 from denoisebench.training.log import Record
@@ -151,3 +154,17 @@ def test_a_time_axis_has_a_few_round_numbers(draw, make_run, times):
     assert {f"{each:e}"[0] for each in seconds} <= {"1", "2", "5"}
     assert min(seconds) <= 3 * min(times)
     assert max(seconds) >= max(times) / 3
+
+
+def test_a_name_without_room_stands_further_off_with_a_line_to_its_point():
+    figure = Figure(figsize=(6, 4))
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    crowd = [Named(f"method-{n}", 0.4 + 0.04 * n, 0.5) for n in range(5)]
+    place_names(axes, crowd, most=5, longest=20)
+    led = [text for text in axes.texts if text.arrow_patch is not None]
+    assert {text.get_text() for text in axes.texts} == {point.name for point in crowd}
+    assert 0 < len(led) < len(crowd)
+    assert all(math.hypot(*text.xyann) > 20 for text in led)
+    assert all(text.xy == (point.x, point.y) for text in led for point in crowd
+               if point.name == text.get_text())  # fmt: skip
