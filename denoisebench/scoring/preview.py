@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from denoisebench import atomic
 from denoisebench.scoring.evaluate import Example
-from denoisebench.task.task import PEAK
+from denoisebench.task.task import PEAK, psnr_of
 
 ERROR_SHOWN = 32.0  # grey levels at the ends of the error map's colours
 
@@ -62,7 +62,7 @@ def save_preview(
 
 
 def _psnr(image: NDArray[np.float64], clean: NDArray[np.float64]) -> str:
-    error = float(np.mean((image - clean) ** 2))
-    if not np.isfinite(error):
-        return "not finite"
-    return f"{10 * np.log10(PEAK**2 / error):.2f} dB" if error else "exact"
+    if np.array_equal(image, clean):
+        return "exact"
+    found = psnr_of(image, clean)
+    return f"{found:.2f} dB" if np.isfinite(found) else "not finite"

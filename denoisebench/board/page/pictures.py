@@ -19,7 +19,7 @@ from denoisebench.scoring.opened import open_run
 from denoisebench.scoring.submission.private import discreet
 from denoisebench.task import load_task
 from denoisebench.task.noise import noisy_slice
-from denoisebench.task.task import PEAK
+from denoisebench.task.task import psnr_of
 
 Image = NDArray[np.float64]
 CLEAN, NOISY = "clean", "noisy"
@@ -197,5 +197,4 @@ def _as_scored(
 
 
 def _psnr(image: Image, clean: Image) -> float | None:
-    error = float(np.mean((image - clean) ** 2))
-    return float(10 * np.log10(PEAK**2 / error)) if error else None
+    return None if np.array_equal(image, clean) else psnr_of(image, clean)
