@@ -21,7 +21,7 @@ BOARDS = sorted({path.name for path in RESULTS.iterdir() if path.is_dir()} - {"s
 KEPT = {"result.json", "scores.csv", "recipe.toml", "log.jsonl", "environment.json", "audit.json",
         "physics.json", "verification.json", "model.safetensors"}  # fmt: skip
 MOST_WEIGHTS = 5 << 20
-UNFINISHED = {"phantom-sigma50", "tcia-mini-gan-weight", "tcia-mini-hu8", "tcia-mini-sigma50"}
+UNFINISHED = {"phantom-sigma50"}
 """Boards whose sweeps have runs to do, seeds most of all."""
 SAID = {*Optimisation.model_fields, "generator", "discriminator", "loss"}
 
