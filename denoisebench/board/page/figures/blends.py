@@ -22,7 +22,7 @@ from denoisebench.training.recipe import Parent
 
 SIZE_INCHES = (6.6, 4.9)
 DOTS_PER_INCH = 160
-MOST_NAMES, LONGEST_NAME = 24, 28
+MOST_NAMES, LONGEST_NAME = 24, 40
 FAR = 4
 """Spans of the way, beyond its ends, within which other rows are shown: further ones would squeeze
 it to a dot."""
@@ -127,7 +127,7 @@ def _marks(
     for point in way.points:
         on_the_way.add(point.row.result.recipe)
         inner = point.row.result.blend is not None
-        name = f"w = {point.weight:g}" if inner else point.row.result.method
+        name = f"w = {point.weight:g}" if inner else point.row.name
         if found := _mark(way, point.row, name, kind(point.row), point.weight):
             marks.append(found)
     others = [
@@ -136,7 +136,7 @@ def _marks(
         if row.rank is not None
         and row.result.blend is None
         and row.result.recipe not in on_the_way
-        and (found := _mark(way, row, row.result.method, kind(row), None))
+        and (found := _mark(way, row, row.name, kind(row), None))
     ]
     near = [mark for mark in others if marks and _near(mark, marks)]
     far = [f"{mark.name} ({mark.at[0]:.4g}, {mark.at[1]:.4g})" for mark in others
