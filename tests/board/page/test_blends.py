@@ -1,6 +1,7 @@
 """Networks between two others, on a board's page and in files of their own."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from statistics import fmean
 from xml.etree import ElementTree
@@ -91,6 +92,17 @@ def test_other_rows_are_context_and_far_ones_are_named(board, make_run, tmp_path
     plot = draw(boards(collect(tmp_path / "runs")[0])[0])
     assert ">bm3d<" in plot.svg
     assert plot.left_out == ("noisy (14, 0.9)",)
+
+
+def test_a_row_is_named_as_on_the_board(board, make_run, tmp_path):
+    """With what tells it from others of its method."""
+    board()
+    make_run("late", "resunet · cgan + 100*l1", 29.0, lpips=0.2)
+    found = boards(collect(tmp_path / "runs")[0])[0]
+    rows = [replace(row, entry=replace(row.entry, apart="gan_after 0.5"))
+            if row.entry.folder == "late" else row for row in found.rows]  # fmt: skip
+    named = draw(replace(found, rows=tuple(rows))).svg
+    assert ">resunet · cgan + 100*l1 (gan_after 0.5)<" in named
 
 
 def test_an_end_from_elsewhere_is_missed_and_told(make_run, make_blend, tmp_path):
