@@ -144,7 +144,8 @@ def test_what_cannot_track_is_refused(name, told):
 
 
 @pytest.mark.parametrize(("name", "package"), [("tensorboard", "tensorboard"), ("wandb", "wandb")])
-def test_an_absent_package_is_refused_with_what_installs_it(monkeypatch, name, package):
+def test_an_absent_package_is_refused_with_what_installs_it(monkeypatch, tmp_path, name, package):
+    monkeypatch.chdir(tmp_path)  # whoever tries the README has runs/ beside these tests
     for loaded in [module for module in sys.modules if module.split(".")[0] == package]:
         monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.delitem(sys.modules, f"denoisebench.tracking.{name}", raising=False)
